@@ -1,0 +1,124 @@
+import { PlatformError } from '@headrace/runtime'
+import { isInfrastructureError } from './errors.ts'
+import type { Database, Transaction } from './types.ts'
+
+export interface GatherOptions<Item> {
+  readonly database: Pick<Database, 'inTransaction'>
+  /**
+   * Writes all items of one transaction without waiting for anything else: collects, or sends plain inserts that
+   * should not conflict. When it fails, each item is tried in a transaction of its own.
+   */
+  readonly write: (tx: Transaction, items: readonly Item[]) => void
+  /** Most items in one transaction; default 512. */
+  readonly maxItems?: number
+  /** Most items waiting; beyond it `submit` throws `QUEUE_FULL`. Default 10 000. */
+  readonly maxWaiting?: number
+  /** Transactions in flight at once; default 1: what arrives meanwhile is the next batch. */
+  readonly flights?: number
+  /** Passed just before a gathered transaction starts and just after it committed (fault points). */
+  readonly onStep?: (step: 'before' | 'after') => void | Promise<void>
+}
+
+/**
+ * Commits together what arrives while a commit is in flight. There is no timer: idle latency is one commit, and under
+ * load a batch is what arrived meanwhile.
+ */
+export interface Gather<Item> {
+  /**
+   * Resolves when the item is committed. Rejects with `QUEUE_FULL` before anything was done, with the item's own error,
+   * or with `DATABASE_UNAVAILABLE` (not committed) or `COMMIT_UNKNOWN`.
+   */
+  submit(item: Item): Promise<void>
+  /** Items that wait or are being committed. */
+  readonly pending: number
+  /** Resolves when everything submitted so far is settled. */
+  drain(): Promise<void>
+}
+
+interface Waiting<Item> {
+  readonly item: Item
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Makes a gather; see `Gather`. */
+export function gather<Item>(options: GatherOptions<Item>): Gather<Item> {
+  return new Gathering(options)
+}
+
+class Gathering<Item> implements Gather<Item> {
+  readonly #options: GatherOptions<Item>
+  readonly #maxItems: number
+  readonly #maxWaiting: number
+  readonly #flights: number
+  #waiting: Waiting<Item>[] = []
+  #inFlight = 0
+  #committing = 0
+  #idle: (() => void)[] = []
+
+  constructor(options: GatherOptions<Item>) {
+    this.#options = options
+    this.#maxItems = options.maxItems ?? 512
+    this.#maxWaiting = options.maxWaiting ?? 10_000
+    this.#flights = options.flights ?? 1
+  }
+
+  get pending(): number {
+    return this.#waiting.length + this.#committing
+  }
+
+  submit(item: Item): Promise<void> {
+    if (this.#waiting.length >= this.#maxWaiting) {
+      const message = `${this.#maxWaiting} requests already wait to be committed`
+      return Promise.reject(new PlatformError('QUEUE_FULL', message))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject })
+      // At the end of this turn, so that requests parsed from one read share a transaction.
+      if (this.#inFlight < this.#flights && this.#waiting.length === 1) queueMicrotask(() => this.#takeOff())
+    })
+  }
+
+  drain(): Promise<void> {
+    if (this.pending === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #takeOff(): void {
+    while (this.#inFlight < this.#flights && this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, this.#maxItems)
+      this.#waiting = this.#waiting.slice(this.#maxItems)
+      this.#inFlight += 1
+      this.#committing += batch.length
+      void this.#fly(batch).finally(() => this.#land(batch.length))
+    }
+  }
+
+  #land(count: number): void {
+    this.#inFlight -= 1
+    this.#committing -= count
+    this.#takeOff()
+    if (this.pending === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  async #fly(batch: readonly Waiting<Item>[]): Promise<void> {
+    try {
+      await this.#commit(batch)
+    } catch (error) {
+      if (batch.length === 1 || isInfrastructureError(error)) {
+        for (const { reject } of batch) reject(error)
+        return
+      }
+      // One of them is at fault; singly, each gets its own outcome.
+      for (const waiting of batch) await this.#fly([waiting])
+    }
+  }
+
+  async #commit(batch: readonly Waiting<Item>[]): Promise<void> {
+    await this.#options.onStep?.('before')
+    const items = batch.map(({ item }) => item)
+    await this.#options.database.inTransaction((tx) => this.#options.write(tx, items), { settle: true })
+    await this.#options.onStep?.('after')
+    for (const { resolve } of batch) resolve()
+  }
+}

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto'
+import { PlatformError } from '@headrace/runtime'
+import type pg from 'pg'
+import { isConnectionError, sqlState } from './errors.ts'
+import { markerStatement } from './marker.ts'
+import { toQuery } from './pool.ts'
+import type { Collector, Rows, Statement, Transaction, TransactionOptions } from './types.ts'
+
+/** How a transaction ended that did not throw: committed, or with its answer lost and a marker to settle it by. */
+export type TransactionOutcome<T> =
+  | { readonly kind: 'committed'; readonly value: T }
+  | { readonly kind: 'unknown'; readonly value: T; readonly markerId: string; readonly cause: unknown }
+
+interface Collected {
+  readonly collector: Collector<unknown>
+  readonly items: unknown[]
+}
+
+/**
+ * One transaction on one connection: BEGIN shares a flight with the first statements, and what was collected shares
+ * the last flight with COMMIT.
+ */
+export class TransactionRun implements Transaction {
+  readonly #client: pg.ClientBase
+  readonly #options: TransactionOptions
+  readonly #collected = new Map<string, Collected>()
+  readonly #afterCommit: (() => void)[] = []
+  #failure: unknown
+  #ended = false
+
+  constructor(client: pg.ClientBase, options: TransactionOptions) {
+    this.#client = client
+    this.#options = options
+  }
+
+  query<R extends object>(statement: Statement): Promise<Rows<R>> {
+    if (this.#ended) throw new TypeError('the transaction has ended: await its work before its function returns')
+    return this.#send<R>(statement)
+  }
+
+  collect<Item, Row extends object>(collector: Collector<Item, Row>, item: Item): void {
+    if (this.#ended) throw new TypeError('the transaction has ended: await its work before its function returns')
+    const entry = this.#collected.get(collector.name)
+    // Items of one name are of one collector's type; the map cannot say so.
+    if (entry === undefined) {
+      this.#collected.set(collector.name, { collector: collector as unknown as Collector<unknown>, items: [item] })
+    } else entry.items.push(item)
+  }
+
+  afterCommit(action: () => void): void {
+    this.#afterCommit.push(action)
+  }
+
+  async execute<T>(work: (tx: Transaction) => Promise<T> | T): Promise<TransactionOutcome<T>> {
+    const begun = this.#send({ text: 'begin' })
+    let value: T
+    try {
+      value = await work(this)
+      this.#options.signal?.throwIfAborted()
+    } catch (error) {
+      await this.#rollback()
+      // A statement that was not awaited may be the real reason: after it all others fail with 25P02.
+      throw sqlState(error) === '25P02' ? (this.#failure ?? error) : error
+    }
+    return this.#commit(value, begun)
+  }
+
+  /** Tells collectors and hooks that the transaction is committed. */
+  announce(rows: ReadonlyMap<string, readonly object[]> | undefined): void {
+    for (const { collector, items } of this.#collected.values()) {
+      collector.committed?.(items, rows?.get(collector.name))
+    }
+    for (const action of this.#afterCommit) action()
+  }
+
+  async #commit<T>(value: T, begun: Promise<unknown>): Promise<TransactionOutcome<T>> {
+    this.#ended = true
+    const markerId = this.#options.settle ? randomUUID() : undefined
+    const closing = [...this.#collected.values()].sort((a, b) => a.collector.rank - b.collector.rank)
+    const marked = markerId === undefined ? [] : [this.#send(markerStatement(markerId))]
+    const writes = closing.map(({ collector, items }) => this.#send(collector.statement(items)))
+    const committing = this.#client.query('commit')
+    // Every promise of the flight is awaited, whatever the others do.
+    const [commit] = await Promise.allSettled([committing, begun, ...marked, ...writes])
+    if (commit.status === 'rejected') return this.#lost(value, markerId, commit.reason)
+    // COMMIT of a failed transaction succeeds, with ROLLBACK as its tag.
+    if (commit.value.command !== 'COMMIT') throw this.#failure ?? new Error('the transaction was rolled back')
+    const rows = await Promise.all(writes)
+    this.announce(new Map(closing.map(({ collector }, index) => [collector.name, rows[index]?.rows ?? []])))
+    return { kind: 'committed', value }
+  }
+
+  #lost<T>(value: T, markerId: string | undefined, cause: unknown): TransactionOutcome<T> {
+    // With an SQLSTATE the server has answered: it did not commit.
+    if (sqlState(cause) !== undefined && !isConnectionError(cause) && !isShutdown(cause)) throw cause
+    if (markerId === undefined) {
+      throw new PlatformError('COMMIT_UNKNOWN', 'the answer to commit was lost', { cause })
+    }
+    return { kind: 'unknown', value, markerId, cause }
+  }
+
+  #send<R extends object>(statement: Statement): Promise<Rows<R>> {
+    const sent = this.#client.query<R>(toQuery(statement)).then(
+      ({ rows, rowCount }) => ({ rows, rowCount: rowCount ?? 0 }),
+      (error: unknown) => {
+        this.#failure ??= error
+        throw error
+      },
+    )
+    // The failure is kept above and thrown at commit, also when nobody awaits this statement.
+    sent.catch(() => undefined)
+    return sent
+  }
+
+  async #rollback(): Promise<void> {
+    this.#ended = true
+    try {
+      await this.#client.query('rollback')
+    } catch {
+      // The connection is gone, and the transaction with it; the first error is the one to tell.
+    }
+  }
+}
+
+/** Class 57P: the server ends the session; whether COMMIT ran before is not known. */
+function isShutdown(error: unknown): boolean {
+  return sqlState(error)?.startsWith('57P') ?? false
+}

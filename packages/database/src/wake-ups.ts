@@ -1,0 +1,172 @@
+import { randomInt } from 'node:crypto'
+import { backoffMs, messageOf, sleep } from '@headrace/runtime'
+import pg from 'pg'
+import { clientConfig, type DatabaseOptions } from './pool.ts'
+
+/** Largest payload of NOTIFY in bytes (PostgreSQL, NOTIFY: "must be shorter than 8000 bytes"). */
+export const notifyLimitBytes = 7_999
+
+/**
+ * One connection of a process outside the pool: it listens, rings for others, and holds the session lock by which
+ * other processes see at once that this one died. Every wake-up is only a hint; whoever waits also polls.
+ */
+export interface WakeUps extends AsyncDisposable {
+  /** Calls `ring` with each payload on a channel; returns what ends it. The channel is a plain identifier. */
+  listen(channel: string, ring: (payload: string) => void): () => void
+  /** Rings a channel in other processes; equal payloads within a few milliseconds are sent once. Never waits. */
+  notify(channel: string, payload: string): void
+  /**
+   * A number that others find in `pg_locks` while this session lives (see `sessionAlive`), or undefined while there is
+   * no connection. It changes with each connection.
+   */
+  readonly session: number | undefined
+  /** Calls back when the session was lost, and everything held by it. Returns what ends it. */
+  onLost(lost: () => void): () => void
+  /** Resolves when connected; rejects when the signal aborts first. */
+  connected(signal?: AbortSignal): Promise<void>
+  stop(): Promise<void>
+}
+
+/** SQL that is true while the session with this number lives; `session` is an SQL expression of type int. */
+export function sessionAlive(session: string): string {
+  return `exists (select from pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2
+    and l.classid = ${sessionLockClass} and l.objid::bigint = ${session}
+    and l.database = (select oid from pg_database where datname = current_database()))`
+}
+
+/** First key of the session locks, "hrsl" in ASCII. */
+const sessionLockClass = 0x6872736c
+
+/** Pause in ms in which rings are gathered: NOTIFY takes a database-wide lock at commit. */
+const gatherMs = 2
+
+/** Opens the wake-up connection; connects, and connects again, by itself. */
+export function startWakeUps(options: DatabaseOptions): WakeUps {
+  const wakeUps = new WakeUpConnection(options)
+  wakeUps.start()
+  return wakeUps
+}
+
+/** Modes: connecting (no session) → connected (session) → connecting …, until stopped. `#run` changes them. */
+class WakeUpConnection implements WakeUps {
+  session: number | undefined
+  readonly #options: DatabaseOptions
+  readonly #stopping = new AbortController()
+  readonly #listeners = new Map<string, Set<(payload: string) => void>>()
+  readonly #lost = new Set<() => void>()
+  readonly #waiting = new Set<() => void>()
+  readonly #rings = new Map<string, Set<string>>()
+  #client: pg.Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#loop = this.#run()
+  }
+
+  listen(channel: string, ring: (payload: string) => void): () => void {
+    const listeners = this.#listeners.get(channel) ?? new Set()
+    if (listeners.size === 0) this.#send(`listen "${channel}"`)
+    this.#listeners.set(channel, listeners.add(ring))
+    return () => {
+      listeners.delete(ring)
+      if (listeners.size === 0) this.#send(`unlisten "${channel}"`)
+    }
+  }
+
+  notify(channel: string, payload: string): void {
+    if (Buffer.byteLength(payload) > notifyLimitBytes) throw new RangeError('payload: longer than NOTIFY takes')
+    const payloads = this.#rings.get(channel) ?? new Set()
+    this.#rings.set(channel, payloads.add(payload))
+    this.#timer ??= setTimeout(() => this.#flush(), gatherMs)
+  }
+
+  onLost(lost: () => void): () => void {
+    this.#lost.add(lost)
+    return () => this.#lost.delete(lost)
+  }
+
+  async connected(signal?: AbortSignal): Promise<void> {
+    if (this.session !== undefined) return
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const aborted = () => reject(signal?.reason)
+    this.#waiting.add(resolve)
+    signal?.addEventListener('abort', aborted, { once: true })
+    if (signal?.aborted) aborted()
+    try {
+      await promise
+    } finally {
+      this.#waiting.delete(resolve)
+      signal?.removeEventListener('abort', aborted)
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== undefined) this.#flush()
+    this.#stopping.abort()
+    await this.#client?.end().catch(() => undefined)
+    await this.#loop
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #run(): Promise<void> {
+    for (let attempt = 1; !this.#stopping.signal.aborted; attempt += 1) {
+      try {
+        await this.#connectAndHold()
+        attempt = 0
+      } catch (error) {
+        this.#options.onError?.(error instanceof Error ? error : new Error(messageOf(error)))
+      }
+      await sleep(backoffMs(attempt + 1, { baseMs: 100, maxMs: 2_000 }), this.#stopping.signal)
+    }
+  }
+
+  /** Connects, listens and takes the session lock; returns when the connection ends. */
+  async #connectAndHold(): Promise<void> {
+    const client = new pg.Client(clientConfig({ ...this.#options, idleInTransactionMs: 0 }))
+    const ended = new Promise<void>((resolve) => client.once('end', resolve))
+    client.on('error', () => undefined)
+    client.on('notification', ({ channel, payload }) => {
+      for (const ring of this.#listeners.get(channel) ?? []) ring(payload ?? '')
+    })
+    await client.connect()
+    this.#client = client
+    try {
+      const session = randomInt(1, 2 ** 31)
+      await client.query('select pg_advisory_lock($1::int, $2::int)', [sessionLockClass, session])
+      for (const channel of this.#listeners.keys()) await client.query(`listen "${channel}"`)
+      this.session = session
+      for (const resolve of this.#waiting) resolve()
+      if (!this.#stopping.signal.aborted) await ended
+    } finally {
+      this.#client = undefined
+      const held = this.session !== undefined
+      this.session = undefined
+      if (held) for (const lost of this.#lost) lost()
+      await client.end().catch(() => undefined)
+    }
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const channels = [...this.#rings].flatMap(([channel, payloads]) => [...payloads].map((payload) => [channel, payload]))
+    this.#rings.clear()
+    if (channels.length === 0) return
+    const values = [channels.map(([channel]) => channel), channels.map(([, payload]) => payload)]
+    const text = 'select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as ring(channel, payload)'
+    this.#client?.query({ name: 'wake-ups.notify', text, values }).catch(() => undefined)
+  }
+
+  /** Sends a command now if there is a connection; a new connection sends all of them anyway. */
+  #send(command: string): void {
+    if (this.session !== undefined) this.#client?.query(command).catch(() => undefined)
+  }
+}
