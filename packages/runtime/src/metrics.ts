@@ -1,0 +1,64 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export type { Counter, Gauge, Histogram } from 'prom-client'
+
+export interface MetricOptions<L extends string = string> {
+  /** In the style of Prometheus: `headrace_<part>_<what>_<unit>`, counters end in `_total`. */
+  readonly name: string
+  readonly help: string
+  readonly labels?: readonly L[]
+}
+
+export interface GaugeOptions<L extends string = string> extends MetricOptions<L> {
+  /** Sets the gauge when the metrics are read; for values that cost something to know. */
+  readonly collect?: (gauge: Gauge<L>) => void | Promise<void>
+}
+
+export interface HistogramOptions<L extends string = string> extends MetricOptions<L> {
+  /** Upper bounds; in seconds by convention. */
+  readonly buckets: readonly number[]
+}
+
+/** The metrics of one process. Asking for a name again gives the same metric. */
+export interface Metrics {
+  counter<const L extends string = never>(options: MetricOptions<L>): Counter<L>
+  gauge<const L extends string = never>(options: GaugeOptions<L>): Gauge<L>
+  histogram<const L extends string = never>(options: HistogramOptions<L>): Histogram<L>
+  /** Everything in the text format of Prometheus. */
+  metricsText(): Promise<string>
+  readonly contentType: string
+}
+
+export interface MetricsOptions {
+  /** Also memory, CPU and event loop delay of the process. */
+  readonly process?: boolean
+}
+
+/** A registry of its own, so that tests and several servers in one process do not meet. */
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const registry = new Registry()
+  if (options.process === true) collectDefaultMetrics({ register: registry })
+  const once = <M>(name: string, make: () => M): M => {
+    // The registry is untyped by name; a name stands for one kind of metric throughout the code base.
+    return (registry.getSingleMetric(name) as M | undefined) ?? make()
+  }
+  return {
+    counter: (wanted) => once(wanted.name, () => new Counter({ ...common(wanted), registers: [registry] })),
+    gauge: (wanted) => once(wanted.name, () => newGauge(wanted, registry)),
+    histogram: (wanted) =>
+      once(wanted.name, () => new Histogram({ ...common(wanted), buckets: [...wanted.buckets], registers: [registry] })),
+    metricsText: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+function common<L extends string>(options: MetricOptions<L>) {
+  return { name: options.name, help: options.help, labelNames: [...(options.labels ?? [])] }
+}
+
+function newGauge<L extends string>(options: GaugeOptions<L>, registry: Registry): Gauge<L> {
+  const { collect } = options
+  if (collect === undefined) return new Gauge({ ...common(options), registers: [registry] })
+  const gauge: Gauge<L> = new Gauge({ ...common(options), registers: [registry], collect: () => collect(gauge) })
+  return gauge
+}
