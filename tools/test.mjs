@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { onNode24 } from './node-24.mjs'
+
+if (onNode24(import.meta.url)) {
+  const { main } = await import('./test/main.ts')
+  process.exit(await main(process.argv.slice(2)))
+}

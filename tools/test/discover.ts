@@ -1,0 +1,66 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import type { Kind } from './options.ts'
+
+export interface TestFile {
+  /** Path from the root, with slashes. */
+  readonly path: string
+  readonly kind: Kind
+  /** Whether it opens databases of its own on the run's server. */
+  readonly needsServer: boolean
+}
+
+const searched = ['packages', 'modules', 'apps', 'tests']
+const skipped = new Set(['node_modules', 'fixtures', '.git', '.headrace'])
+
+/** Finds the test files below `root` whose path holds one of the filters, boundary rules first, then by path. */
+export function discover(root: string, filters: readonly string[]): TestFile[] {
+  const wanted = filters.map((filter) => filter.replace(/^\.\//, ''))
+  return searched
+    .flatMap((folder) => filesBelow(join(root, folder)))
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => relative(root, path).replaceAll('\\', '/'))
+    .filter((path) => wanted.length === 0 || wanted.some((filter) => path.includes(filter)))
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((path) => ({
+      path,
+      kind: kindOf(path),
+      needsServer: kindOf(path) !== 'unit' && reachesServer(join(root, path)),
+    }))
+}
+
+function rank(path: string): number {
+  return path.startsWith('tests/boundaries/') ? 0 : 1
+}
+
+function kindOf(path: string): Kind {
+  if (path.startsWith('tests/system/') || path.startsWith('tests/chaos/')) return 'system'
+  return path.endsWith('.it.test.ts') ? 'it' : 'unit'
+}
+
+/** Found by its imports, also of its own helpers: the run's server is reached only through the database's testing entry. */
+function reachesServer(path: string, seen = new Set<string>()): boolean {
+  if (seen.has(path) || !existsSync(path)) return false
+  seen.add(path)
+  const source = readFileSync(path, 'utf8')
+  if (/@headrace\/database\/testing|\/testing\/[\w-]+\.ts'|HEADRACE_TEST_DATABASE_URL/.test(source)) return true
+  const beside = [...source.matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g)].flatMap((match) => match[1] ?? [])
+  return beside.some((name) => !name.includes('/src/') && reachesServer(join(dirname(path), name), seen))
+}
+
+function filesBelow(folder: string): string[] {
+  return entriesOf(folder).flatMap((entry) => {
+    if (skipped.has(entry.name)) return []
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesBelow(path) : [path]
+  })
+}
+
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs'
+
+/** A PostgreSQL server for one run of the tests. */
+export interface TestServer {
+  /** Address with the rights to create databases. */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Where Debian's package postgresql-15 puts its programs. */
+const debian15 = '/usr/lib/postgresql/15/bin/postgres'
+
+/** Starts the server that the run's tests share. The database package is loaded late: unit tests run without it. */
+export async function startServer(version: 'embedded' | 15): Promise<TestServer> {
+  const { startTestServer } = await import('@headrace/database/testing')
+  return startTestServer({ version })
+}
+
+/** Why PostgreSQL 15 cannot be used here, or undefined where it can. */
+export function whyNoPostgres15(): string | undefined {
+  return existsSync(debian15)
+    ? undefined
+    : `PostgreSQL 15 is not installed (no ${debian15}; Debian: apt-get install postgresql-15)`
+}
