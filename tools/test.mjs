@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { onNode24 } from './node-24.mjs'
+import { onNode24 } from '../apps/platform/bin/node-24.mjs'
 
 if (onNode24(import.meta.url)) {
   const { main } = await import('./test/main.ts')

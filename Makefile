@@ -1,0 +1,61 @@
+# Every target is a thin call of an npm script or of `headrace`; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run-local dev test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test clean
+
+MAKEFLAGS += --no-print-directory
+
+N ?= 1000
+C ?= 10
+URL ?= http://127.0.0.1:8080
+
+# Node 24 comes from node_modules and is put first in PATH by npm itself; here only for plain commands.
+run := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run-local: node_modules/.package-lock.json ## Start everything on this machine; nothing else needs to be installed
+	@$(run) node apps/platform/bin/headrace.mjs run $(ARGS)
+
+dev: node_modules/.package-lock.json ## The same, started again on every change of the sources
+	@npm run --silent dev -- $(ARGS)
+
+test: node_modules/.package-lock.json ## Run all tests that need nothing but this machine
+	@npm run --silent test -- $(ARGS)
+
+test-all: lint typecheck test ## Lint, types and all tests
+
+test-coverage: node_modules/.package-lock.json ## Run the tests and write coverage.html (a report, no threshold)
+	@npm run --silent coverage -- $(ARGS)
+
+build: node_modules/.package-lock.json typecheck proto ## Check the types and generate what is generated; there is nothing to compile
+
+typecheck: node_modules/.package-lock.json ## Check the types
+	@npm run --silent typecheck
+
+proto: node_modules/.package-lock.json ## Generate TypeScript from proto/
+	@npm run --silent proto
+
+docs: node_modules/.package-lock.json ## Write openapi.json and docs/errors.md
+	@npm run --silent errors-doc
+	@$(run) node apps/platform/bin/headrace.mjs openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json || { rm -f openapi.json.tmp; exit 1; }
+
+lint: node_modules/.package-lock.json ## Find faults in the sources (Biome, installed on first use)
+	@npm run --silent lint
+
+fmt: node_modules/.package-lock.json ## Format the sources
+	@npm run --silent fmt
+
+bench: node_modules/.package-lock.json ## Measure, and write the table with machine, commit and command
+	@npm run --silent bench -- $(ARGS)
+
+load-test: node_modules/.package-lock.json ## Send N=1000 messages, C=10 at a time, to URL and see each processed once
+	@npm run --silent load-test -- --messages $(N) --concurrency $(C) --url $(URL) $(ARGS)
+
+clean: ## Remove what was generated or installed; never the data in .headrace
+	@rm -rf coverage coverage.html dist openapi.json node_modules tools/*/node_modules packages/*/node_modules modules/*/node_modules apps/*/node_modules
+
+# npm writes this file when it installs; older than the lock file means that the lock file has changed since.
+node_modules/.package-lock.json: package-lock.json
+	@sh tools/install.sh
+	@touch $@
