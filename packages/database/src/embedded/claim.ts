@@ -1,0 +1,105 @@
+import type { ChildProcess } from 'node:child_process'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { PlatformError, sleep } from '@headrace/runtime'
+import { chooseAccount } from './account.ts'
+import { ensureCluster } from './cluster.ts'
+import { saysPortTaken, startFailure } from './failures.ts'
+import { launch } from './launch.ts'
+import { type Layout, prepareLayout } from './layout.ts'
+import { type FoundServer, findServer } from './owner.ts'
+import { readPassword } from './password.ts'
+import { boundedLog } from './server-log.ts'
+import { embeddedDefaults, type EmbeddedServerOptions, type ServerBinaries } from './types.ts'
+
+/** Time in ms that a server whose owner has died may take to end. */
+const orphanPatienceMs = 60_000
+/** Time in ms to wait for a lock whose holder cannot be seen: one that is just starting, or one in another container. */
+const unseenPatienceMs = 10_000
+const pollMs = 25
+
+export interface Claimed {
+  readonly child: ChildProcess
+  readonly layout: Layout
+  readonly port: number
+  readonly password: string
+}
+
+/** Starts the server on the directory as soon as nobody else holds it. */
+export async function claimDirectory(binaries: ServerBinaries, options: EmbeddedServerOptions): Promise<Claimed> {
+  const { signal } = options
+  const { durable, maxConnections } = { ...embeddedDefaults, ...options }
+  const layout = await prepareLayout(options.dataDirectory)
+  const since = performance.now()
+  for (;;) {
+    await outwaitOrphan(layout, signal)
+    const account = await chooseAccount(layout)
+    await ensureCluster({ binaries, account, layout, durable, signal })
+    const password = await readPassword(layout)
+    const port = options.port || (await freePort())
+    const onLog = options.onLog ?? boundedLog(layout.log)
+    const outcome = await launch({ binaries, account, layout, port, durable, maxConnections, onLog, signal })
+    if (outcome.kind === 'ready') return { child: outcome.child, layout, port, password }
+    if (outcome.kind === 'failed') refuse(layout, outcome.log, options.port ?? 0)
+    else if (performance.now() - since > unseenPatienceMs) throw inUse(layout, undefined)
+    await sleep(pollMs, signal)
+  }
+}
+
+/** Returns once no live server is on the directory. Throws `DATABASE_IN_USE` when a live process owns the one there. */
+async function outwaitOrphan(layout: Layout, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = performance.now() + orphanPatienceMs
+  let told: number | undefined
+  for (;;) {
+    signal?.throwIfAborted()
+    const found = await findServer(layout)
+    if (found === undefined) return
+    if (found.ownerAlive) throw inUse(layout, found)
+    // Told once: a second SIGINT would not make it faster.
+    if (told !== found.pid) tell(found.pid)
+    told = found.pid
+    if (performance.now() > deadline) throw stuck(layout, found)
+    await sleep(pollMs, signal)
+  }
+}
+
+function tell(pid: number): void {
+  try {
+    process.kill(pid, 'SIGINT')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+/** Throws unless another try with another port may help. */
+function refuse(layout: Layout, log: readonly string[], port: number): void {
+  if (!saysPortTaken(log)) throw startFailure(layout.dataDirectory, new Error('the server ended'), log)
+  if (port === 0) return
+  const message = `port ${port} on 127.0.0.1 is taken by another process; choose another one for the embedded database, or 0 for any free one`
+  throw new PlatformError('PORT_TAKEN', message, { details: { port } })
+}
+
+function inUse(layout: Layout, found: FoundServer | undefined): PlatformError {
+  const { dataDirectory } = layout
+  const holder = found?.owner === undefined ? `a process that is not a Headrace of this machine` : `process ${found.owner.pid}`
+  const message =
+    `the data directory ${dataDirectory} is in use by ${holder}; stop it, ` +
+    'or set HEADRACE_DATA to another directory, or let both share a server through DATABASE_URL'
+  const details = { directory: dataDirectory, ownerPid: found?.owner?.pid, serverPid: found?.pid }
+  return new PlatformError('DATABASE_IN_USE', message, { details })
+}
+
+function stuck(layout: Layout, found: FoundServer): PlatformError {
+  const message = `the embedded database in ${layout.dataDirectory} did not start: an earlier server, process ${found.pid}, did not stop within ${orphanPatienceMs / 1000} s; end it and start again`
+  return new PlatformError('DATABASE_START_FAILED', message, { details: { serverPid: found.pid } })
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port')
+  return address.port
+}

@@ -1,0 +1,3 @@
+export { type TestDatabase, type TestDatabaseOptions, testDatabase } from './test-database.ts'
+export { type RestartableServer, startTestServer, type TestServer, type TestServerOptions, testServer } from './test-server.ts'
+export { untilTrue } from './until-true.ts'

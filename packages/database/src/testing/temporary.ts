@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Ends what may still run in the directory named by $0 and removes it, once standard input ends. */
+const afterwards = `
+cat > /dev/null
+pid=$(head -n 1 "$0/postgres/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ]; then
+  kill -QUIT "$pid" 2>/dev/null
+  for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+fi
+rm -rf "$0"`
+
+export interface TemporaryDirectory {
+  readonly path: string
+  /** Removes the directory; resolves when it is gone. */
+  remove(): Promise<void>
+}
+
+/**
+ * Makes a directory for a server that vanishes with this process even when it is killed: a small shell waits for the
+ * end of its standard input, which comes with the end of this process. It does not keep this process alive.
+ */
+export async function temporaryDirectory(): Promise<TemporaryDirectory> {
+  const path = await mkdtemp(join(tmpdir(), 'headrace-test-'))
+  const reaper = spawn('sh', ['-c', afterwards, path], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  const gone = new Promise<void>((resolve) => reaper.once('close', () => resolve()))
+  reaper.unref()
+  // Its declared type hides that a pipe of a child process is a socket.
+  const input = reaper.stdin as unknown as { unref(): void; ref(): void }
+  input.unref()
+  return {
+    path,
+    async remove() {
+      reaper.ref()
+      reaper.stdin.end()
+      await gone
+    },
+  }
+}
