@@ -15,6 +15,11 @@ export interface ErrorDefinition {
   readonly title: string
   /** What it means and what the operator does about it. */
   readonly operator: string
+  /**
+   * What a caller over HTTP is told beyond code and title: `message`, and names of details, which become members of the
+   * problem. Unless given: the message below status 500, nothing from 500 on, where messages may speak of the inside.
+   */
+  readonly tells?: readonly string[]
 }
 
 /** Errors by code. On the wire a code is written in lower case: `QUEUE_FULL` is `queue_full`. */
@@ -126,6 +131,7 @@ export const platformErrors = {
     status: 503,
     title: 'the queue is full',
     operator: 'The backlog or the number of requests in flight is at its limit. Nothing was accepted. Add consumers or raise the limit.',
+    tells: ['message'],
   },
   QUEUE_UNAVAILABLE: {
     retry: 'later',
@@ -138,6 +144,7 @@ export const platformErrors = {
     status: 503,
     title: 'the outcome is unknown',
     operator: 'The answer did not arrive in time: the message may have been accepted. Repeating with the same Idempotency-Key is harmless.',
+    tells: ['message', 'messageId', 'providers'],
   },
   PUBLISH_REFUSED: {
     retry: 'later',
@@ -150,6 +157,12 @@ export const platformErrors = {
     status: 503,
     title: 'the carrier’s answer is missing',
     operator: 'The carrier may have taken the messages. They are published again; consumers recognise copies.',
+  },
+  KEYVALUE_UNAVAILABLE: {
+    retry: 'unknown',
+    status: 503,
+    title: 'the key-value store is not available',
+    operator: 'The key-value store did not answer in time. A read learned nothing; a write may have been done. Work resumes by itself.',
   },
   LANE_GAP: {
     retry: 'later',
@@ -228,6 +241,12 @@ export const platformErrors = {
     status: 409,
     title: 'a request with this key is running',
     operator: 'The first request with this Idempotency-Key has not finished; repeat after Retry-After.',
+  },
+  HEADERS_TOO_LARGE: {
+    retry: 'never',
+    status: 431,
+    title: 'headers too large',
+    operator: 'The request line and headers are over 16 KiB.',
   },
   REQUEST_TIMEOUT: {
     retry: 'later',

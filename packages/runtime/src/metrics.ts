@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
 
@@ -19,11 +19,28 @@ export interface HistogramOptions<L extends string = string> extends MetricOptio
   readonly buckets: readonly number[]
 }
 
+/** A metric whose numbers are kept elsewhere, for places too busy to look up a metric by its labels each time. */
+export interface CustomMetric {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  /** The samples at this moment; `name` where a sample has another than the metric's, such as `…_bucket`. */
+  read(): readonly MetricSample[]
+}
+
+export interface MetricSample {
+  readonly name?: string
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+}
+
 /** The metrics of one process. Asking for a name again gives the same metric. */
 export interface Metrics {
   counter<const L extends string = never>(options: MetricOptions<L>): Counter<L>
   gauge<const L extends string = never>(options: GaugeOptions<L>): Gauge<L>
   histogram<const L extends string = never>(options: HistogramOptions<L>): Histogram<L>
+  /** Adds samples that are kept elsewhere. Several may share one name: their samples stand together. */
+  custom(metric: CustomMetric): void
   /** Everything in the text format of Prometheus. */
   metricsText(): Promise<string>
   readonly contentType: string
@@ -42,7 +59,15 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     // The registry is untyped by name; a name stands for one kind of metric throughout the code base.
     return (registry.getSingleMetric(name) as M | undefined) ?? make()
   }
+  const sources = new Map<string, CustomMetric[]>()
   return {
+    custom(metric) {
+      const known = sources.get(metric.name)
+      if (known !== undefined) return void known.push(metric)
+      const shared = [metric]
+      sources.set(metric.name, shared)
+      registry.registerMetric(customMetric(shared, metric))
+    },
     counter: (wanted) => once(wanted.name, () => new Counter({ ...common(wanted), registers: [registry] })),
     gauge: (wanted) => once(wanted.name, () => newGauge(wanted, registry)),
     histogram: (wanted) =>
@@ -61,4 +86,12 @@ function newGauge<L extends string>(options: GaugeOptions<L>, registry: Registry
   if (collect === undefined) return new Gauge({ ...common(options), registers: [registry] })
   const gauge: Gauge<L> = new Gauge({ ...common(options), registers: [registry], collect: () => collect(gauge) })
   return gauge
+}
+
+function customMetric(sources: readonly CustomMetric[], first: CustomMetric): Metric {
+  const { name, help, type } = first
+  const samples = () => sources.flatMap((source) => source.read())
+  const values = () => samples().map((sample) => ({ ...sample, metricName: sample.name ?? name }))
+  // A registry asks of its metrics no more than a name and `get`; the type names the four classes only.
+  return { name, get: () => ({ name, help, type, values: values(), aggregator: 'sum' }) } as unknown as Metric
 }

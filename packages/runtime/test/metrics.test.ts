@@ -20,6 +20,18 @@ describe('createMetrics', () => {
     assert.equal(metrics.counter(wanted), metrics.counter(wanted))
   })
 
+  it('numbers that are kept elsewhere are read when asked for, those of one name together', async () => {
+    const metrics = createMetrics()
+    let count = 1
+    const metric = { name: 'y_total', help: 'y', type: 'counter' } as const
+    metrics.custom({ ...metric, read: () => [{ labels: { part: 'a' }, value: count }] })
+    metrics.custom({ ...metric, read: () => [{ name: 'y_sum', labels: {}, value: 5 }] })
+    count = 2
+    const written = await metrics.metricsText()
+    assert.match(written, /# TYPE y_total counter\ny_total\{part="a"\} 2\ny_sum 5\n/)
+    assert.equal(written.match(/# TYPE/g)?.length, 1)
+  })
+
   it('two registries do not meet', async () => {
     createMetrics().counter({ name: 'x_total', help: 'x' }).inc()
     assert.equal((await createMetrics().metricsText()).trim(), '')
