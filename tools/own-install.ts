@@ -5,26 +5,33 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+interface Manifest {
+  readonly version?: string
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
 /**
- * Installs `tools/<folder>` at the versions that its package.json pins, unless they are there already.
- * @param {string} folder
- * @returns {string} the folder that holds its programs
- * @throws when npm cannot install it (no network)
+ * Installs `tools/<folder>` at the versions that its package.json pins, unless they are there already, and returns the
+ * folder that holds its programs. Throws where npm cannot install them (no network).
  */
-export function ownInstall(folder) {
+export function ownInstall(folder: string): string {
   const home = fileURLToPath(new URL(folder, import.meta.url))
-  const { dependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  const { dependencies } = manifestIn(home)
   const missing = Object.entries(dependencies).filter(([name, version]) => installedVersion(home, name) !== version)
   if (missing.length > 0) install(home, missing.map(([name, version]) => `${name} ${version}`).join(', '))
   return join(home, 'node_modules/.bin')
 }
 
-function installedVersion(home, name) {
-  const manifest = join(home, 'node_modules', name, 'package.json')
-  return existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).version : undefined
+function installedVersion(home: string, name: string): string | undefined {
+  const folder = join(home, 'node_modules', name)
+  return existsSync(join(folder, 'package.json')) ? manifestIn(folder).version : undefined
 }
 
-function install(home, what) {
+function manifestIn(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest // npm's format
+}
+
+function install(home: string, what: string): void {
   process.stderr.write(`installing ${what} …\n`)
   const args = ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
   const { status, stdout, stderr } = spawnSync('npm', args, { cwd: home, env: outsideTheRoot(), encoding: 'utf8' })
@@ -33,7 +40,7 @@ function install(home, what) {
 }
 
 /** Inside `npm run`, npm tells its children that the root is their package; here it is not. */
-function outsideTheRoot() {
+function outsideTheRoot(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_local_prefix)/.test(name)),
   )

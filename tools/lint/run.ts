@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ownInstall } from '../own-install.mjs'
+import { ownInstall } from '../own-install.ts'
 
-const [command, ...rest] = process.argv.slice(2)
+const [command = 'lint', ...rest] = process.argv.slice(2)
 const biome = join(ownInstall('lint'), 'biome')
-const { status } = spawnSync(biome, [command, '--diagnostic-level=warn', ...rest], {
+const { status } = spawnSync(biome, [command, '--error-on-warnings', ...rest], {
   cwd: fileURLToPath(new URL('../..', import.meta.url)),
   stdio: 'inherit',
 })

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { isTest, readTree, type Source, type Tree } from './tree.ts'
+
+/** Lines of log + inbox + transport, comments included. What must be right stays small enough to be read in a day. */
+const kernelBudgetLines = 2500
+const kernel = new Set(['packages/log', 'packages/inbox', 'packages/transport'])
+/** A transport's drivers are counted apart: each is bound by the suite, not by this budget. */
+const drivers = /^src\/(memory|postgres|composite)[\w-]*(\.ts$|\/)/
+
+function linesOf({ text }: Source): number {
+  return text.split('\n').length - 1
+}
+
+function kernelLines(tree: Tree): { readonly path: string; readonly lines: number }[] {
+  return tree.workspaces
+    .filter(({ path }) => kernel.has(path))
+    .map(({ path, sources }) => ({
+      path,
+      lines: sources
+        .filter((source) => !isTest(source) && !drivers.test(source.inside))
+        .reduce((sum, source) => sum + linesOf(source), 0),
+    }))
+}
+
+it(`the kernel (log, inbox and transport, without drivers, suite and tests) has at most ${kernelBudgetLines} lines`, (context) => {
+  const parts = kernelLines(readTree(fileURLToPath(new URL('../..', import.meta.url))))
+  const sum = parts.reduce((all, { lines }) => all + lines, 0)
+  const report = `${parts.map(({ path, lines }) => `${path} ${lines}`).join(', ')}: ${sum} of ${kernelBudgetLines} lines`
+  context.diagnostic(report)
+  assert.ok(sum <= kernelBudgetLines, report)
+})
+
+it('drivers, suite and tests do not count, everything else of the kernel does', () => {
+  const source = (inside: string): Source => ({
+    path: `packages/transport/${inside}`,
+    inside,
+    text: 'a\nb\n',
+    code: '',
+    bare: '',
+    strings: [],
+    imports: [],
+    lineOf: () => 1,
+  })
+  const names = [
+    'src/transport.ts',
+    'src/memory.ts',
+    'src/postgres/read.ts',
+    'src/suite/index.ts',
+    'test/a.test.ts',
+    'src/message.ts',
+  ]
+  const workspace = {
+    path: 'packages/transport',
+    kind: 'packages' as const,
+    short: 'transport',
+    name: '@headrace/transport',
+    exports: [],
+    dependencies: new Set<string>(),
+    sources: names.map(source),
+    sql: [],
+  }
+  assert.deepEqual(kernelLines({ workspaces: [workspace], rootDependencies: new Set() }), [
+    { path: 'packages/transport', lines: 4 },
+  ])
+})
