@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { chown, lstat, readdir, stat } from 'node:fs/promises'
+import { chown, lchown, lstat, readdir, stat } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Layout } from './layout.ts'
@@ -16,7 +17,8 @@ const namespaceArguments = ['-U', `--map-user=${nobody}`, `--map-group=${nobody}
  * How the server's programs are run.
  *
  * - `direct`: as the user of this process.
- * - `namespace`: this process is root; they run in a user namespace in which root appears as nobody. Files stay root's.
+ * - `namespace`: this process is root, or a user without an entry in /etc/passwd, which initdb insists on; they run in a
+ *   user namespace in which that user appears as nobody. Files stay the user's own.
  * - `user`: this process is root and may make no namespace, or the cluster belongs to somebody else: they run as that
  *   user, who must be able to reach the data directory.
  */
@@ -34,11 +36,12 @@ export interface Tools {
 /** Chooses how to run the server on this data directory. */
 export async function chooseAccount(layout: Layout): Promise<Account> {
   const tools = await findTools()
-  if (process.getuid?.() !== 0) return { kind: 'direct', tools }
+  const root = process.getuid?.() === 0
+  if (!root && hasName()) return { kind: 'direct', tools }
   const owner = await stat(layout.cluster).catch(() => undefined)
-  if (owner !== undefined && owner.uid !== 0) return { kind: 'user', tools, uid: owner.uid, gid: owner.gid }
+  if (root && owner !== undefined && owner.uid !== 0) return { kind: 'user', tools, uid: owner.uid, gid: owner.gid }
   if (await works('unshare', [...namespaceArguments, 'true'])) return { kind: 'namespace', tools }
-  return { kind: 'user', tools, uid: nobody, gid: nobody }
+  return root ? { kind: 'user', tools, uid: nobody, gid: nobody } : { kind: 'direct', tools }
 }
 
 /**
@@ -61,9 +64,25 @@ export function spawnUser(account: Account): { uid?: number; gid?: number } {
 export async function giveTo(account: Account, path: string): Promise<void> {
   if (account.kind !== 'user') return
   const entry = await lstat(path)
-  if (entry.uid !== account.uid) await chown(path, account.uid, account.gid)
-  if (!entry.isDirectory()) return
-  for (const name of await readdir(path)) await giveTo(account, join(path, name))
+  if (entry.uid === account.uid) return
+  if (entry.isDirectory()) {
+    for (const name of await readdir(path)) await giveTo(account, join(path, name))
+  }
+  // Last, so that it tells whether everything below was given: a start may be killed in between.
+  await lchown(path, account.uid, account.gid)
+}
+
+/** Gives a directory, but nothing in it, to the account's user. */
+export async function openTo(account: Account, directory: string): Promise<void> {
+  if (account.kind === 'user') await chown(directory, account.uid, account.gid)
+}
+
+function hasName(): boolean {
+  try {
+    return userInfo().username !== ''
+  } catch {
+    return false
+  }
 }
 
 async function findTools(): Promise<Tools> {

@@ -27,9 +27,18 @@ export interface Claimed {
 
 /** Starts the server on the directory as soon as nobody else holds it. */
 export async function claimDirectory(binaries: ServerBinaries, options: EmbeddedServerOptions): Promise<Claimed> {
+  const layout = await prepareLayout(options.dataDirectory)
+  try {
+    return await startOn(layout, binaries, options)
+  } catch (error) {
+    if (error instanceof PlatformError || options.signal?.aborted) throw error
+    throw startFailure(layout.dataDirectory, error)
+  }
+}
+
+async function startOn(layout: Layout, binaries: ServerBinaries, options: EmbeddedServerOptions): Promise<Claimed> {
   const { signal } = options
   const { durable, maxConnections } = { ...embeddedDefaults, ...options }
-  const layout = await prepareLayout(options.dataDirectory)
   const since = performance.now()
   for (;;) {
     await outwaitOrphan(layout, signal)
@@ -81,7 +90,7 @@ function refuse(layout: Layout, log: readonly string[], port: number): void {
 
 function inUse(layout: Layout, found: FoundServer | undefined): PlatformError {
   const { dataDirectory } = layout
-  const holder = found?.owner === undefined ? `a process that is not a Headrace of this machine` : `process ${found.owner.pid}`
+  const holder = found?.owner === undefined ? 'a process that cannot be seen from here, perhaps in another container,' : `process ${found.owner.pid}`
   const message =
     `the data directory ${dataDirectory} is in use by ${holder}; stop it, ` +
     'or set HEADRACE_DATA to another directory, or let both share a server through DATABASE_URL'

@@ -1,7 +1,7 @@
 import { readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlatformError } from '@headrace/runtime'
-import { type Account, asAccount, giveTo } from './account.ts'
+import { type Account, asAccount, giveTo, openTo } from './account.ts'
 import { startFailure } from './failures.ts'
 import { syncDirectory } from './files.ts'
 import { databaseName, type Layout } from './layout.ts'
@@ -25,10 +25,11 @@ export interface ClusterNeeds {
 export async function ensureCluster(needs: ClusterNeeds): Promise<void> {
   const { layout } = needs
   await discardUnfinished(layout)
-  if (await isReady(needs)) return
+  if (await isReady(needs)) return giveTo(needs.account, layout.cluster)
   const workplace = await makeWorkplace(layout)
   try {
     await ensurePassword(layout, workplace)
+    await openTo(needs.account, layout.dataDirectory)
     for (const path of [layout.password, workplace]) await giveTo(needs.account, path)
     await initialise(needs, workplace)
     await moveIntoPlace(workplace, layout)

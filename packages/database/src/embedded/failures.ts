@@ -18,6 +18,14 @@ const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory
     remedy: (directory) => `${directory} is not a directory; set HEADRACE_DATA to one`,
   },
   {
+    pattern: /password authentication failed/,
+    remedy: (directory) => `the password in ${directory} is not the one that the cluster was made with; restore the file from a backup, or start anew with another HEADRACE_DATA`,
+  },
+  {
+    pattern: /could not look up effective user ID/,
+    remedy: () => 'this user has no entry in /etc/passwd; add one, or set DATABASE_URL to a server elsewhere',
+  },
+  {
     pattern: /Cannot allocate memory|could not map anonymous shared memory|could not create shared memory/,
     remedy: () => 'the machine has too little free memory or shared memory; free some, or set DATABASE_URL to a server elsewhere',
   },
@@ -32,7 +40,7 @@ export function startFailure(directory: string, cause: unknown, log: readonly st
   const text = reasons.join('\n')
   const known = remedies.find(({ pattern }) => pattern.test(text))
   const reason = decisiveLine(reasons)
-  const advice = known === undefined ? 'see postgres.log in the data directory' : known.remedy(directory)
+  const advice = known === undefined ? 'postgres.log in that directory tells more' : known.remedy(directory)
   const message = `the embedded database in ${directory} did not start: ${reason}; ${advice}`
   return new PlatformError('DATABASE_START_FAILED', message, { details: { directory, log: reasons.slice(-10) }, cause })
 }
@@ -50,4 +58,9 @@ function decisiveLine(lines: readonly string[]): string {
 /** Tells whether the log says that the port belongs to another process. */
 export function saysPortTaken(log: readonly string[]): boolean {
   return log.some((line) => /could not bind .*Address already in use/.test(line))
+}
+
+/** Tells whether the log says that another server was there first; only without `flock` does it come to this. */
+export function saysLocked(log: readonly string[]): boolean {
+  return log.some((line) => line.includes('lock file "postmaster.pid" already exists'))
 }

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { type Account, asAccount } from './account.ts'
+import { saysLocked } from './failures.ts'
 import type { Layout } from './layout.ts'
 import { ownerArguments } from './owner.ts'
 import { forEachLine, startProgram } from './programs.ts'
@@ -10,6 +11,9 @@ import type { ServerBinaries } from './types.ts'
 
 /** The code with which `flock` ends when somebody else holds the lock; no code of PostgreSQL's. */
 const lockedCode = 75
+
+/** How many of the server's last lines are kept to tell why it did not start. */
+const keptLines = 50
 
 export interface LaunchRequest {
   readonly binaries: ServerBinaries
@@ -36,7 +40,8 @@ export async function launch(request: LaunchRequest): Promise<Launch> {
   const log: string[] = []
   const ready = Promise.withResolvers<'ready'>()
   forEachLine(child, (line) => {
-    if (log.length < 100) log.push(line)
+    if (log.length === keptLines) log.shift()
+    log.push(line)
     request.onLog(line)
     if (line.includes('database system is ready to accept connections')) ready.resolve('ready')
   })
@@ -47,7 +52,7 @@ export async function launch(request: LaunchRequest): Promise<Launch> {
     const outcome = await Promise.race([ready.promise, ended])
     request.signal?.throwIfAborted()
     if (outcome === 'ready') return { kind: 'ready', child }
-    return outcome.code === lockedCode ? { kind: 'locked' } : { kind: 'failed', log }
+    return outcome.code === lockedCode || saysLocked(log) ? { kind: 'locked' } : { kind: 'failed', log }
   } finally {
     request.signal?.removeEventListener('abort', stop)
   }

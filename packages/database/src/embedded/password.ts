@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlatformError } from '@headrace/runtime'
+import { startFailure } from './failures.ts'
 import { syncDirectory, writeSecret } from './files.ts'
 import type { Layout } from './layout.ts'
 
@@ -25,8 +26,11 @@ export async function readPassword(layout: Layout): Promise<string> {
   try {
     return (await readFile(layout.password, 'utf8')).trim()
   } catch (error) {
-    const advice = 'restore the file from a backup, or start anew with another HEADRACE_DATA'
-    const message = `the embedded database's password cannot be read from ${layout.password}; ${advice}`
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw startFailure(layout.dataDirectory, error)
+    }
+    const advice = 'restore it from a backup, or start anew with another HEADRACE_DATA'
+    const message = `the embedded database did not start: its password file ${layout.password} is missing; ${advice}`
     throw new PlatformError('DATABASE_START_FAILED', message, { details: { file: layout.password }, cause: error })
   }
 }

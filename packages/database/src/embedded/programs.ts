@@ -15,13 +15,16 @@ export interface ProgramOptions {
 /** Starts a program in a session of its own, so that Ctrl-C in the terminal reaches this process only. */
 export function startProgram(words: readonly string[], account: Account): ChildProcess {
   const [program = '', ...args] = words
-  return spawn(program, args, {
+  const child = spawn(program, args, {
     cwd: '/',
     detached: true,
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe'],
     ...spawnUser(account),
   })
+  // A signal that could not be sent is told here too, long after anybody waits for it.
+  child.on('error', () => {})
+  return child
 }
 
 /** Runs a program to its end and returns what it wrote to standard error. Aborting the signal kills it. */

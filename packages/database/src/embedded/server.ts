@@ -1,13 +1,20 @@
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { sleep } from '@headrace/runtime'
+import { PlatformError, sleep } from '@headrace/runtime'
 import { claimDirectory } from './claim.ts'
+import { startFailure } from './failures.ts'
 import { ensureDatabase } from './first-connection.ts'
 import { serverUrl } from './layout.ts'
 import type { EmbeddedServer, EmbeddedServerOptions, ServerBinaries, ServerExit } from './types.ts'
 
-/** Time in ms that a stop may take before the server is told to end without writing its caches first. */
-const stopPatienceMs = 20_000
+/**
+ * The ways to end a server, from kind to rough, with the time in ms that each is given: fast shutdown; immediate
+ * shutdown, after which the next start recovers from the WAL; and for a server that hangs altogether, the same by force.
+ */
+const endings = [
+  { signal: 'SIGINT', patienceMs: 20_000 },
+  { signal: 'SIGQUIT', patienceMs: 10_000 },
+  { signal: 'SIGKILL', patienceMs: 10_000 },
+] as const
 
 /** Starts a server of the given binaries; see `startEmbeddedServer`. */
 export async function startServer(binaries: ServerBinaries, options: EmbeddedServerOptions): Promise<ServerProcess> {
@@ -19,7 +26,8 @@ export async function startServer(binaries: ServerBinaries, options: EmbeddedSer
     return server
   } catch (error) {
     await server.stop()
-    throw error
+    if (error instanceof PlatformError || options.signal?.aborted) throw error
+    throw startFailure(layout.dataDirectory, error)
   }
 }
 
@@ -37,7 +45,7 @@ export class ServerProcess implements EmbeddedServer {
     this.url = url
     this.dataDirectory = dataDirectory
     this.pid = child.pid ?? 0
-    this.exited = this.#awaitExit()
+    this.exited = exitOf(child).then((exit) => ({ ...exit, expected: this.#stopping !== undefined }))
   }
 
   stop(): Promise<void> {
@@ -57,19 +65,32 @@ export class ServerProcess implements EmbeddedServer {
     output?.unref()
   }
 
-  /** Fast shutdown (SIGINT); should it take too long, immediate (SIGQUIT): the next start then recovers from the WAL. */
   async #stop(): Promise<void> {
-    const patience = new AbortController()
-    this.#child.kill('SIGINT')
-    await Promise.race([this.exited, sleep(stopPatienceMs, patience.signal)])
-    this.#child.kill('SIGQUIT')
-    await this.exited
-    patience.abort()
+    for (const { signal, patienceMs } of endings) {
+      if (await this.#endsBy(signal, patienceMs)) return
+    }
+    throw new PlatformError('STOP_TIMEOUT', `the embedded database, process ${this.pid}, does not end`)
   }
 
-  async #awaitExit(): Promise<ServerExit> {
-    const child = this.#child
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    return { code: child.exitCode, signal: child.signalCode, expected: this.#stopping !== undefined }
+  async #endsBy(signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
+    using patience = abortedAtEnd()
+    this.#child.kill(signal)
+    const late = sleep(patienceMs, patience.signal).then(() => 'late' as const)
+    return (await Promise.race([this.exited, late])) !== 'late'
   }
+}
+
+/** The exit of the process, which may have come before this is asked. */
+function exitOf(child: ChildProcess): Promise<Omit<ServerExit, 'expected'>> {
+  return new Promise((resolve) => {
+    const settle = () => resolve({ code: child.exitCode, signal: child.signalCode })
+    if (child.exitCode !== null || child.signalCode !== null) settle()
+    else child.once('exit', settle)
+  })
+}
+
+/** An abort signal that goes off when its scope is left. */
+function abortedAtEnd(): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController()
+  return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() }
 }

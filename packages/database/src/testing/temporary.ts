@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+/** Free bytes that memory must have for tests to keep their servers there. */
+const roomBytes = 4 * 1024 ** 3
 
 /** Ends what may still run in the directory named by $0 and removes it, once standard input ends. */
 const afterwards = `
@@ -24,7 +27,7 @@ export interface TemporaryDirectory {
  * end of its standard input, which comes with the end of this process. It does not keep this process alive.
  */
 export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const path = await mkdtemp(join(tmpdir(), 'headrace-test-'))
+  const path = await mkdtemp(join(await fastDirectory(), 'headrace-test-'))
   const reaper = spawn('sh', ['-c', afterwards, path], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   const gone = new Promise<void>((resolve) => reaper.once('close', () => resolve()))
   reaper.unref()
@@ -39,4 +42,10 @@ export async function temporaryDirectory(): Promise<TemporaryDirectory> {
       await gone
     },
   }
+}
+
+/** Memory where there is plenty: a database is made there ten times faster than on a slow disk. */
+async function fastDirectory(): Promise<string> {
+  const memory = await statfs('/dev/shm').catch(() => undefined)
+  return memory !== undefined && memory.bavail * memory.bsize >= roomBytes ? '/dev/shm' : tmpdir()
 }
