@@ -3,14 +3,14 @@ import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isTest, readTree, type Source, type Tree } from './tree.ts'
 
-/** Lines of log + inbox + transport, comments included. What must be right stays small enough to be read in a day. */
+/** Lines of code of log + inbox + transport, without blank lines and comments: what must be right stays readable in a day. */
 const kernelBudgetLines = 2500
 const kernel = new Set(['packages/log', 'packages/inbox', 'packages/transport'])
 /** A transport's drivers are counted apart: each is bound by the suite, not by this budget. */
 const drivers = /^src\/(memory|postgres|composite)[\w-]*(\.ts$|\/)/
 
-function linesOf({ text }: Source): number {
-  return text.split('\n').length - 1
+function linesOf({ code }: Source): number {
+  return code.split('\n').filter((line) => line.trim() !== '').length
 }
 
 function kernelLines(tree: Tree): { readonly path: string; readonly lines: number }[] {
@@ -24,7 +24,7 @@ function kernelLines(tree: Tree): { readonly path: string; readonly lines: numbe
     }))
 }
 
-it(`the kernel (log, inbox and transport, without drivers, suite and tests) has at most ${kernelBudgetLines} lines`, (context) => {
+it(`the kernel (log, inbox and transport, without drivers, suite and tests) has at most ${kernelBudgetLines} lines of code`, (context) => {
   const parts = kernelLines(readTree(fileURLToPath(new URL('../..', import.meta.url))))
   const sum = parts.reduce((all, { lines }) => all + lines, 0)
   const report = `${parts.map(({ path, lines }) => `${path} ${lines}`).join(', ')}: ${sum} of ${kernelBudgetLines} lines`
@@ -36,8 +36,8 @@ it('drivers, suite and tests do not count, everything else of the kernel does', 
   const source = (inside: string): Source => ({
     path: `packages/transport/${inside}`,
     inside,
-    text: 'a\nb\n',
-    code: '',
+    text: '// why\na\n\nb\n',
+    code: '\na\n\nb\n',
     bare: '',
     strings: [],
     imports: [],
