@@ -12,6 +12,14 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505'
 }
 
+const infrastructureCodes = [
+  'DATABASE_UNAVAILABLE',
+  'COMMIT_UNKNOWN',
+  'KEYVALUE_UNAVAILABLE',
+  'QUEUE_UNAVAILABLE',
+  'PUBLISH_REFUSED',
+  'PUBLISH_UNKNOWN',
+]
 const infrastructureClasses = ['08', '40', '53', '57', '58']
 const infrastructureStates = ['25P03', '25P04', '55P03']
 
@@ -22,7 +30,7 @@ const infrastructureStates = ['25P03', '25P04', '55P03']
  * (PostgreSQL, Appendix A. PostgreSQL Error Codes.)
  */
 export function isInfrastructureError(error: unknown): boolean {
-  if (error instanceof PlatformError) return error.retry !== 'never'
+  if (error instanceof PlatformError) return infrastructureCodes.includes(error.code)
   const state = sqlState(error)
   if (state === undefined) return isConnectionError(error)
   if (state === '57014') return false

@@ -58,6 +58,7 @@ class WakeUpConnection implements WakeUps {
   readonly #rings = new Map<string, Set<string>>()
   #client: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
+  #rangAt = 0
   #loop: Promise<void> = Promise.resolve()
 
   constructor(options: DatabaseOptions) {
@@ -82,7 +83,10 @@ class WakeUpConnection implements WakeUps {
     if (Buffer.byteLength(payload) > notifyLimitBytes) throw new RangeError('payload: longer than NOTIFY takes')
     const payloads = this.#rings.get(channel) ?? new Set()
     this.#rings.set(channel, payloads.add(payload))
-    this.#timer ??= setTimeout(() => this.#flush(), gatherMs)
+    // The first ring after a pause goes out at once.
+    const waitMs = this.#rangAt + gatherMs - performance.now()
+    if (waitMs <= 0 && this.#timer === undefined) this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flush(), waitMs)
   }
 
   onLost(lost: () => void): () => void {
@@ -130,7 +134,8 @@ class WakeUpConnection implements WakeUps {
 
   /** Connects, listens and takes the session lock; returns when the connection ends. */
   async #connectAndHold(): Promise<void> {
-    const client = new pg.Client(clientConfig({ ...this.#options, idleInTransactionMs: 0 }))
+    // Pipelined, because rings do not wait for each other.
+    const client = new pg.Client({ ...clientConfig({ ...this.#options, idleInTransactionMs: 0 }), pipeline: true } as pg.ClientConfig)
     const ended = new Promise<void>((resolve) => client.once('end', resolve))
     client.on('error', () => undefined)
     client.on('notification', ({ channel, payload }) => {
@@ -157,6 +162,7 @@ class WakeUpConnection implements WakeUps {
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#rangAt = performance.now()
     const channels = [...this.#rings].flatMap(([channel, payloads]) => [...payloads].map((payload) => [channel, payload]))
     this.#rings.clear()
     if (channels.length === 0) return

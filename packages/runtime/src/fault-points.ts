@@ -17,8 +17,6 @@ export interface FaultPoints {
 export const faultPoints = [
   'gather.before-commit',
   'gather.after-commit',
-  'append.before-commit',
-  'append.after-commit',
   'batch.before-open',
   'batch.after-open',
   'batch.before-commit',
@@ -32,7 +30,7 @@ export const faultPoints = [
   'resume.after-claim',
   'resume.before-commit',
   'resume.after-commit',
-  'close.before-delete',
+  'close.before-commit',
   'takeover.before-commit',
   'takeover.after-commit',
   'retention.after-detach',

@@ -1,0 +1,198 @@
+import type { Database, Queryable } from '@headrace/database'
+import { decodeHeaders } from '@headrace/log'
+import { PlatformError } from '@headrace/runtime'
+import { ensureParkedKeys } from './parking-store.ts'
+
+/** How far a group is with a topic of the log, and what waits or was set aside on the way. */
+export interface QueueStatus {
+  readonly group: string
+  readonly topic: string
+  /** Messages ever appended. */
+  readonly head: number
+  /** Messages ever taken by the group: handled, queued or set aside. */
+  readonly position: number
+  /** Messages in the log that the group has not taken: head − position. */
+  readonly lag: number
+  /** Messages in the queue: waiting for a worker or for their next attempt. */
+  readonly queued: number
+  /** Messages set aside for somebody to decide. */
+  readonly dead: number
+  /** Keys that wait for somebody. */
+  readonly blockedKeys: number
+  /** Partitions that are being read, and by how many members. */
+  readonly partitions: number
+  readonly members: number
+}
+
+/** The status of every group and topic. */
+export async function queueStatus(database: Queryable): Promise<QueueStatus[]> {
+  const { rows } = await database.query<{ [K in keyof Omit<QueueStatus, 'group'>]: QueueStatus[K] } & { group_name: string }>({
+    name: 'admin.queues',
+    text: `with owned as (
+             select group_name, topic, count(owner)::int as partitions, count(distinct owner)::int as members
+             from headrace.lease group by 1, 2),
+           parked as (
+             select group_name, topic, count(*) filter (where state = 'queued') as queued,
+               count(*) filter (where state = 'dead') as dead
+             from headrace.parked_message group by 1, 2),
+           blocked as (
+             select group_name, topic, count(*) as keys from headrace.parked_key where state = 'blocked' group by 1, 2),
+           cursors as (
+             select c.group_name, c.topic, sum(h.next_offset - 1)::bigint as head, sum(c.position)::bigint as position
+             from headrace.log_cursor c join headrace.log_head h on h.topic = c.topic and h.partition = c.partition
+             group by 1, 2)
+           select o.group_name, o.topic, coalesce(c.head, 0) as head, coalesce(c.position, 0) as position,
+             coalesce(c.head - c.position, 0) as lag, coalesce(p.queued, 0) as queued, coalesce(p.dead, 0) as dead,
+             coalesce(b.keys, 0) as "blockedKeys", o.partitions, o.members
+           from owned o
+           left join cursors c using (group_name, topic)
+           left join parked p using (group_name, topic)
+           left join blocked b using (group_name, topic)
+           order by o.group_name, o.topic`,
+  })
+  return rows.map(({ group_name, ...status }) => ({ ...status, group: group_name }))
+}
+
+/** A message that waits or was set aside, as people see it. */
+export interface ParkedView {
+  readonly seq: number
+  readonly group: string
+  readonly topic: string
+  readonly key: string
+  /** `queued` (it will run), `dead` (it will not), or `blocked` (its key waits behind a dead message). */
+  readonly state: 'queued' | 'dead' | 'blocked'
+  readonly messageId: string
+  readonly type: string
+  readonly attempts: number
+  readonly code: string | null
+  readonly error: string | null
+  readonly parkedAt: Date
+  readonly nextTryAt: Date | null
+}
+
+export interface ParkedFilter {
+  readonly group?: string
+  readonly topic?: string
+  readonly key?: string
+  readonly messageId?: string
+  /** Also messages that were never tried and only wait for a worker or behind their key. */
+  readonly untried?: boolean
+  /** Continue behind this `seq`. */
+  readonly after?: number
+  /** 1–1 000; default 50. */
+  readonly limit?: number
+}
+
+interface ParkedViewRow {
+  readonly seq: number
+  readonly group_name: string
+  readonly topic: string
+  readonly key: string
+  readonly state: 'queued' | 'dead' | 'blocked'
+  readonly message_id: string
+  readonly type: string
+  readonly attempts: number
+  readonly code: string | null
+  readonly error: string | null
+  readonly parked_at: Date
+  readonly next_try_at: Date | null
+}
+
+const viewColumns = `m.seq, m.group_name, m.topic, m.message_key as key, m.message_id, m.type, m.attempts, m.code,
+  m.error, m.parked_at, k.next_try_at,
+  case when m.state = 'queued' and k.state = 'blocked' then 'blocked' else m.state end as state`
+const viewTables = `headrace.parked_message m
+  left join headrace.parked_key k on k.group_name = m.group_name and k.topic = m.topic and k.key = m.key`
+
+/** Messages that failed, in the order in which they were parked. */
+export async function listParked(database: Queryable, filter: ParkedFilter = {}): Promise<ParkedView[]> {
+  const { rows } = await database.query<ParkedViewRow>({
+    text: `select ${viewColumns} from ${viewTables}
+           where ($1::text is null or m.group_name = $1) and ($2::text is null or m.topic = $2)
+             and ($3::text is null or m.message_key = $3) and ($4::text is null or m.message_id = $4)
+             and ($5 or m.state = 'dead' or m.attempts > 0) and m.seq > $6
+           order by m.seq limit $7`,
+    values: [
+      filter.group ?? null,
+      filter.topic ?? null,
+      filter.key ?? null,
+      filter.messageId ?? null,
+      filter.untried ?? false,
+      filter.after ?? 0,
+      filter.limit ?? 50,
+    ],
+  })
+  return rows.map(toView)
+}
+
+/** One parked message with its headers and body, or undefined. */
+export async function showParked(
+  database: Queryable,
+  seq: number,
+): Promise<(ParkedView & { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer }) | undefined> {
+  const { rows } = await database.query<ParkedViewRow & { headers: string; body: Buffer }>({
+    text: `select ${viewColumns}, m.headers, m.body from ${viewTables} where m.seq = $1`,
+    values: [seq],
+  })
+  const row = rows[0]
+  return row && { ...toView(row), headers: decodeHeaders(row.headers), body: row.body }
+}
+
+/**
+ * Sends a message back: it runs again with a full number of attempts, before those that wait behind it. Throws
+ * `NOT_FOUND`.
+ */
+export function redriveParked(database: Database, seq: number): Promise<void> {
+  return onParked(database, seq, async (tx) => {
+    await tx.query({
+      text: `update headrace.parked_message set state = 'queued', attempts = 0, trials = 0 where seq = $1`,
+      values: [seq],
+    })
+  })
+}
+
+/** Throws a message away for good; its key goes on. Throws `NOT_FOUND`. */
+export function dropParked(database: Database, seq: number): Promise<void> {
+  return onParked(database, seq, async (tx) => {
+    await tx.query({ text: 'delete from headrace.parked_message where seq = $1', values: [seq] })
+  })
+}
+
+/**
+ * Changes a parked message under the lock of its key and lets the key run. A key that is being worked on right now is
+ * waited for: whoever works on it holds its row while committing.
+ */
+async function onParked(database: Database, seq: number, change: (tx: Queryable) => Promise<void>): Promise<void> {
+  await database.inTransaction(async (tx) => {
+    const { rows } = await tx.query<{ group_name: string; topic: string; key: string }>({
+      text: 'select group_name, topic, key from headrace.parked_message where seq = $1',
+      values: [seq],
+    })
+    const row = rows[0]
+    if (row === undefined) throw new PlatformError('NOT_FOUND', `no parked message ${seq}`)
+    await ensureParkedKeys(tx, { group: row.group_name, topic: row.topic }, new Set([row.key]), 0)
+    await tx.query({
+      text: `update headrace.parked_key set state = 'ready', next_try_at = clock_timestamp()
+             where group_name = $1 and topic = $2 and key = $3`,
+      values: [row.group_name, row.topic, row.key],
+    })
+    await change(tx)
+  })
+}
+
+function toView(row: ParkedViewRow): ParkedView {
+  return {
+    seq: row.seq,
+    group: row.group_name,
+    topic: row.topic,
+    key: row.key,
+    state: row.state,
+    messageId: row.message_id,
+    type: row.type,
+    attempts: row.attempts,
+    code: row.code,
+    error: row.error,
+    parkedAt: row.parked_at,
+    nextTryAt: row.next_try_at,
+  }
+}

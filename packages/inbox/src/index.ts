@@ -1,0 +1,5 @@
+export * from './admin.ts'
+export { type ConsumerNeeds, inboxMigrations, startConsumer } from './consumer.ts'
+export * from './errors.ts'
+export { type Membership, type MembershipNeeds, startMembership, type Term } from './membership.ts'
+export * from './types.ts'

@@ -1,0 +1,199 @@
+import { isInfrastructureError } from '@headrace/database'
+import { messageOf, PlatformError } from '@headrace/runtime'
+import { isFenced, maxTrials, rootCause } from './batch.ts'
+import type { Exclusion } from './exclusion.ts'
+import {
+  type Claim,
+  deleteParked,
+  endHeadTrial,
+  holdClaim,
+  type ParkedMessage,
+  recordFailure,
+  releaseKey,
+  startHeads,
+} from './parking-store.ts'
+import type { ResumerNeeds } from './resumer.ts'
+import type { Effect } from './types.ts'
+
+export interface KeyRunNeeds extends ResumerNeeds {
+  readonly exclusion: Exclusion
+}
+
+export interface KeyRunSignals {
+  /** Finish the message at hand and give the key back. */
+  readonly stopping: AbortSignal
+  /** Give up the message at hand, too. */
+  readonly aborting: AbortSignal
+}
+
+interface Finished {
+  readonly message: ParkedMessage
+  readonly effect: Effect | undefined
+}
+
+/** Messages that are taken from a key at once. */
+const headsAtOnce = 32
+/** Rounds after which a busy key lets others go first. */
+const maxRounds = 4
+/** Time in ms after which finished work is recorded, though more of the same key is at hand. */
+const recordMs = 25
+
+/** One claimed key being worked on: its messages in order, each recorded before the next is lost sight of. */
+export class KeyRun {
+  readonly #needs: KeyRunNeeds
+  readonly #claim: Claim
+  readonly #signals: KeyRunSignals
+  #countedSeq = -1
+
+  constructor(needs: KeyRunNeeds, claim: Claim, signals: KeyRunSignals) {
+    this.#needs = needs
+    this.#claim = claim
+    this.#signals = signals
+  }
+
+  /**
+   * Runs messages until the key is `empty`, or `released`: given back with more to do later. Throws `FENCED` when the
+   * claim was lost, and infrastructure errors, after which it can be called again.
+   */
+  async advance(): Promise<'empty' | 'released'> {
+    for (let round = 0; round < maxRounds && !this.#signals.stopping.aborted; round += 1) {
+      const heads = await startHeads(this.#needs.database, this.#claim, headsAtOnce, this.#countedSeq)
+      const [head] = heads
+      if (head === undefined) return 'empty'
+      // Deaths were counted before this claim touched the head, and it counts each head once.
+      const deaths = head.seq === this.#countedSeq ? head.trials - 1 : head.trials
+      this.#countedSeq = head.seq
+      if ((await this.#runHeads(heads, head, deaths)) === 'released') return 'released'
+    }
+    await this.giveBack(0)
+    return 'released'
+  }
+
+  /** Gives the key back, to run again after a wait in ms. */
+  async giveBack(waitMs: number): Promise<void> {
+    await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs })
+    if (this.#countedSeq >= 0) await endHeadTrial(this.#needs.database, this.#countedSeq)
+  }
+
+  #runHeads(heads: readonly ParkedMessage[], head: ParkedMessage, deaths: number): Promise<'done' | 'released'> {
+    if (deaths >= maxTrials) {
+      const text = `the process died ${deaths} times while it handled this message`
+      return this.#fail(head, new PlatformError('CONSUMER_KILLED', text))
+    }
+    const run = (messages: readonly ParkedMessage[]) =>
+      this.#needs.rules.isWork ? this.#work(messages) : this.#handle(messages)
+    if (deaths > 0) return this.#needs.exclusion.alone(() => run([head]))
+    return this.#needs.exclusion.share(() => run(heads))
+  }
+
+  /** As in a batch: all together, or else the head alone. */
+  async #handle(messages: readonly ParkedMessage[]): Promise<'done' | 'released'> {
+    const { rules, events, faults, log } = this.#needs
+    try {
+      await faults.at('resume.after-claim')
+      await log.inTransaction(async (tx) => {
+        this.#require(await holdClaim(tx, this.#claim))
+        await rules.handle?.(tx, messages)
+        void deleteParked(tx, messages.map(({ seq }) => seq))
+        await faults.at('resume.before-commit')
+      })
+    } catch (error) {
+      if (isFenced(error) || isInfrastructureError(rootCause(error))) throw rootCause(error)
+      const [head] = messages
+      if (head === undefined) return 'done'
+      return messages.length > 1 ? this.#handle([head]) : this.#fail(head, error)
+    }
+    await faults.at('resume.after-commit')
+    events.handled?.(messages.length)
+    return 'done'
+  }
+
+  /** Works through messages in order; what is finished is recorded together, soon. */
+  async #work(messages: readonly ParkedMessage[]): Promise<'done' | 'released'> {
+    let finished: Finished[] = []
+    let since = performance.now()
+    for (const message of messages) {
+      if (this.#signals.stopping.aborted) break
+      try {
+        finished.push({ message, effect: await this.#workOn(message) })
+      } catch (error) {
+        if ((await this.#record(finished)) === 'released') return 'released'
+        if (this.#signals.aborting.aborted || isInfrastructureError(error)) throw error
+        return this.#fail(message, error)
+      }
+      if (performance.now() - since < recordMs) continue
+      if ((await this.#record(finished)) === 'released') return 'released'
+      finished = []
+      since = performance.now()
+    }
+    return this.#record(finished)
+  }
+
+  async #workOn(message: ParkedMessage): Promise<Effect | undefined> {
+    const { rules, faults } = this.#needs
+    const overdue = AbortSignal.timeout(rules.workTimeoutMs)
+    const signal = AbortSignal.any([overdue, this.#signals.aborting])
+    const gaveUp = Promise.withResolvers<never>()
+    const giveUp = () => gaveUp.reject(new Error(reasonOf(overdue, rules.workTimeoutMs)))
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const effect = await Promise.race([rules.work?.(message, { signal }), gaveUp.promise])
+      await faults.at('work.after-run')
+      return effect
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** Commits results and completion together; an effect that cannot be recorded is a failure of its message. */
+  async #record(finished: readonly Finished[]): Promise<'done' | 'released'> {
+    const [first] = finished
+    if (first === undefined) return 'done'
+    try {
+      await this.#commitEffects(finished)
+      return 'done'
+    } catch (error) {
+      if (isFenced(error) || isInfrastructureError(error)) throw error
+      if (finished.length === 1) return this.#fail(first.message, error)
+    }
+    for (const each of finished) if ((await this.#record([each])) === 'released') return 'released'
+    return 'done'
+  }
+
+  async #commitEffects(finished: readonly Finished[]): Promise<void> {
+    const { log, events, faults } = this.#needs
+    await log.inTransaction(async (tx) => {
+      this.#require(await holdClaim(tx, this.#claim))
+      for (const { effect } of finished) await effect?.(tx)
+      void deleteParked(tx, finished.map(({ message }) => message.seq))
+    })
+    await faults.at('work.after-commit')
+    events.handled?.(finished.length)
+  }
+
+  /** Records a failed attempt: the key waits, blocks, or goes on without this message. */
+  async #fail(message: ParkedMessage, error: unknown): Promise<'done' | 'released'> {
+    const { database, rules, events } = this.#needs
+    const attempts = message.attempt
+    const verdict = rules.judge(error, attempts)
+    const { state, code, cause, keyState, waitMs } = verdict
+    await database.inTransaction(async (tx) => {
+      this.#require(await holdClaim(tx, this.#claim))
+      await recordFailure(tx, message.seq, { state, attempts, code, error: messageOf(cause) })
+      if (keyState !== 'free') await releaseKey(tx, this.#claim, { state: keyState, waitMs })
+    })
+    if (state === 'dead') events.died?.(message, code)
+    else events.failed?.(message, cause)
+    return keyState === 'free' ? 'done' : 'released'
+  }
+
+  #require(held: boolean): void {
+    if (held) return
+    const { group, topic, key, claim } = this.#claim
+    throw new PlatformError('FENCED', `key '${key}' of ${group} ${topic} was taken over after claim ${claim}`)
+  }
+}
+
+function reasonOf(overdue: AbortSignal, timeoutMs: number): string {
+  return overdue.aborted ? `the work did not finish within ${timeoutMs} ms` : 'the process stops'
+}

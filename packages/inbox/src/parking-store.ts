@@ -1,0 +1,329 @@
+import type { Queryable } from '@headrace/database'
+import { decodeHeaders, encodeHeaders } from '@headrace/log'
+import type { LaneAddress } from './lanes.ts'
+import type { Delivery } from './types.ts'
+
+/** The queue of one subscription. */
+export interface QueueName {
+  readonly group: string
+  readonly topic: string
+}
+
+/** A message that waits or was set aside. */
+export interface ParkedMessage extends Delivery {
+  readonly seq: number
+  readonly queueKey: string
+  /** How often a process died while this message was at the head of its key. */
+  readonly trials: number
+}
+
+/** A message to put into the queue. */
+export interface Parking {
+  readonly message: Delivery
+  readonly partition: number
+  readonly address: LaneAddress
+  /** The key it queues under: its own, or a unique one when there is no order to keep. */
+  readonly queueKey: string
+  readonly state: 'queued' | 'dead'
+  readonly attempts: number
+  readonly code?: string
+  readonly error?: string
+}
+
+/** Longest error text that is kept, in characters. */
+const errorLimit = 2_000
+
+/**
+ * Which of these keys are parked, so that their messages must queue behind. The lock keeps a closer from deleting a key
+ * while we put a message behind it; it does not disturb whoever works on the key.
+ */
+export async function lockParkedKeys(tx: Queryable, queue: QueueName, keys: readonly string[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ key: string }>({
+    name: 'parking.lock-keys',
+    text: `select key from headrace.parked_key where group_name = $1 and topic = $2 and key = any($3)
+           order by key for key share`,
+    values: [queue.group, queue.topic, keys],
+  })
+  return new Set(rows.map(({ key }) => key))
+}
+
+/**
+ * Makes sure that the keys exist and locks them against deletion. `do nothing` locks nothing and a closer may be
+ * deleting the row that it met, hence the look again, until all are seen. Keys sorted: one lock order for all.
+ */
+export async function ensureParkedKeys(
+  tx: Queryable,
+  queue: QueueName,
+  keys: ReadonlySet<string>,
+  waitMs: number,
+): Promise<void> {
+  let missing = [...keys].sort()
+  while (missing.length > 0) {
+    const inserted = tx.query({
+      name: 'parking.ensure-keys',
+      text: `insert into headrace.parked_key (group_name, topic, key, next_try_at)
+             select $1, $2, key, clock_timestamp() + $4 * interval '1 ms' from unnest($3::text[]) as key
+             on conflict do nothing`,
+      values: [queue.group, queue.topic, missing, waitMs],
+    })
+    const [seen] = await Promise.all([lockParkedKeys(tx, queue, missing), inserted])
+    missing = missing.filter((key) => !seen.has(key))
+  }
+}
+
+/** Puts messages into the queue, in this order. The keys of queued ones must be locked. */
+export async function insertParked(tx: Queryable, queue: QueueName, parkings: readonly Parking[]): Promise<void> {
+  const of = <T>(pick: (parking: Parking) => T) => parkings.map(pick)
+  await tx.query({
+    name: 'parking.insert',
+    text: `insert into headrace.parked_message (group_name, topic, key, state, partition, origin, "offset", at,
+             message_id, type, headers, body, attempts, code, error, message_key)
+           select $1, $2, key, state, partition, origin, "offset", to_timestamp(at / 1000), id, type, headers,
+             substring($11::bytea from start for length), attempts, code, error, message_key
+           from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::bigint[], $8::float8[], $9::text[],
+             $10::text[], $12::text[], $13::int[], $14::int[], $15::int[], $16::text[], $17::text[], $18::text[])
+             with ordinality as m(key, state, partition, origin, "offset", at, id, type, headers, start, length,
+               attempts, code, error, message_key, n)
+           order by n`,
+    values: [
+      queue.group,
+      queue.topic,
+      of(({ queueKey }) => queueKey),
+      of(({ state }) => state),
+      of(({ partition }) => partition),
+      of(({ address }) => address.origin),
+      of(({ address }) => address.offset),
+      of(({ message }) => message.at),
+      of(({ message }) => message.id),
+      of(({ message }) => message.type),
+      Buffer.concat(of(({ message }) => message.body)),
+      of(({ message }) => encodeHeaders(message.headers)),
+      starts(of(({ message }) => message.body.byteLength)),
+      of(({ message }) => message.body.byteLength),
+      of(({ attempts }) => attempts),
+      of(({ code }) => code ?? null),
+      of(({ error }) => error?.slice(0, errorLimit).replaceAll('\u0000', '') ?? null),
+      of(({ message }) => message.key),
+    ],
+  })
+}
+
+/** Where each slice starts in the concatenation, from 1 as SQL counts. */
+function starts(lengths: readonly number[]): number[] {
+  let next = 1
+  return lengths.map((length) => {
+    const start = next
+    next += length
+    return start
+  })
+}
+
+/** A claimed key: ours until completed, given back, or lost with our term. */
+export interface Claim extends QueueName {
+  readonly key: string
+  readonly owner: string
+  /** Fence: raised with each claim. */
+  readonly claim: number
+}
+
+/** Claims keys that are due and free. */
+export async function claimKeys(
+  database: Queryable,
+  queue: QueueName,
+  owner: string,
+  count: number,
+): Promise<Claim[]> {
+  const { rows } = await database.query<{ key: string; claim: number }>({
+    name: 'parking.claim',
+    text: `with due as (
+             select key from headrace.parked_key
+             where group_name = $1 and topic = $2 and state = 'ready' and owner is null
+               and next_try_at <= clock_timestamp()
+             order by next_try_at limit $3 for no key update skip locked)
+           update headrace.parked_key k set owner = $4, claim = k.claim + 1 from due
+           where k.group_name = $1 and k.topic = $2 and k.key = due.key
+           returning k.key, k.claim`,
+    values: [queue.group, queue.topic, count, owner],
+  })
+  return rows.map(({ key, claim }) => ({ ...queue, key, claim, owner }))
+}
+
+/** Frees keys whose member died; their heads keep the trial that was committed when they started. */
+export async function freeOrphanedKeys(database: Queryable, queue: QueueName, alive: string): Promise<number> {
+  const { rowCount } = await database.query({
+    name: 'parking.free-orphans',
+    text: `update headrace.parked_key k set owner = null, next_try_at = clock_timestamp()
+           where k.group_name = $1 and k.topic = $2 and k.owner is not null
+             and not exists (select from headrace.member m where m.id = k.owner and ${alive})`,
+    values: [queue.group, queue.topic],
+  })
+  return rowCount
+}
+
+interface ParkedRow {
+  readonly seq: number
+  readonly key: string
+  readonly message_key: string
+  readonly partition: number
+  readonly origin: string
+  readonly offset: number
+  readonly at_ms: number
+  readonly message_id: string
+  readonly type: string
+  readonly headers: string
+  readonly body: Buffer
+  readonly attempts: number
+  readonly trials: number
+}
+
+/**
+ * The first messages of a claimed key, and the head's trial: committed before the head runs, so that a process that
+ * dies with it is counted. `countedSeq` is the head that this claim has counted already.
+ */
+export async function startHeads(
+  database: Queryable,
+  claim: Claim,
+  count: number,
+  countedSeq: number,
+): Promise<ParkedMessage[]> {
+  const { rows } = await database.query<ParkedRow>({
+    name: 'parking.start-heads',
+    text: `with heads as (
+             select seq from headrace.parked_message
+             where group_name = $1 and topic = $2 and key = $3 and state = 'queued' order by seq limit $4),
+           tried as (
+             update headrace.parked_message set trials = trials + 1 where seq = (select min(seq) from heads)
+               and seq <> $5)
+           select m.seq, m.key, m.message_key, m.partition, m.origin, m."offset", extract(epoch from m.at)::float8 * 1000 as at_ms,
+             m.message_id, m.type, m.headers, m.body, m.attempts, m.trials
+           from headrace.parked_message m where m.seq in (select seq from heads) order by m.seq`,
+    values: [claim.group, claim.topic, claim.key, count, countedSeq],
+  })
+  return rows.map((row) => toParked(row, claim.topic))
+}
+
+/** Locks a claimed key for this transaction; false when the claim was lost. */
+export async function holdClaim(tx: Queryable, claim: Claim): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'parking.hold',
+    text: `select from headrace.parked_key
+           where group_name = $1 and topic = $2 and key = $3 and owner = $4 and claim = $5 for no key update`,
+    values: [claim.group, claim.topic, claim.key, claim.owner, claim.claim],
+  })
+  return rowCount === 1
+}
+
+export async function deleteParked(tx: Queryable, seqs: readonly number[]): Promise<void> {
+  await tx.query({
+    name: 'parking.delete',
+    text: 'delete from headrace.parked_message where seq = any($1)',
+    values: [seqs],
+  })
+}
+
+/** Records a failed attempt of a head. */
+export async function recordFailure(
+  tx: Queryable,
+  seq: number,
+  failure: { readonly state: 'queued' | 'dead'; readonly attempts: number; readonly code: string; readonly error: string },
+): Promise<void> {
+  await tx.query({
+    name: 'parking.record-failure',
+    text: `update headrace.parked_message set state = $2, attempts = $3, code = $4, error = $5, trials = 0,
+             parked_at = case when $2 = 'dead' then clock_timestamp() else parked_at end
+           where seq = $1`,
+    values: [seq, failure.state, failure.attempts, failure.code, failure.error.slice(0, errorLimit).replaceAll('\u0000', '')],
+  })
+}
+
+/** Gives a claimed key back: to run again after a wait, or blocked until somebody decides. */
+export async function releaseKey(
+  tx: Queryable,
+  claim: Claim,
+  next: { readonly state: 'ready' | 'blocked'; readonly waitMs: number },
+): Promise<void> {
+  await tx.query({
+    name: 'parking.release',
+    text: `update headrace.parked_key set owner = null, state = $6,
+             next_try_at = clock_timestamp() + $7 * interval '1 ms'
+           where group_name = $1 and topic = $2 and key = $3 and owner = $4 and claim = $5`,
+    values: [claim.group, claim.topic, claim.key, claim.owner, claim.claim, next.state, next.waitMs],
+  })
+}
+
+/** Takes back the trial of a head that did not run to its end for a reason that is not its own. */
+export async function endHeadTrial(database: Queryable, seq: number): Promise<void> {
+  await database.query({
+    name: 'parking.end-trial',
+    text: 'update headrace.parked_message set trials = greatest(trials - 1, 0) where seq = $1',
+    values: [seq],
+  })
+}
+
+/**
+ * Closes claimed keys that have nothing left. Two statements: the first locks the keys that no batch is queueing behind
+ * right now; the second looks again, with a snapshot taken after the lock, so that what such a batch has committed is
+ * seen. Returns the keys that are still there with messages; they are given back at once.
+ */
+export async function closeKeys(tx: Queryable, claims: readonly Claim[]): Promise<{ closed: string[]; open: string[] }> {
+  const first = claims[0]
+  if (first === undefined) return { closed: [], open: [] }
+  const names = [first.group, first.topic, first.owner] as const
+  const locked = await tx.query<{ key: string }>({
+    name: 'parking.lock-idle',
+    text: `select key from headrace.parked_key k
+           join unnest($4::text[], $5::bigint[]) as mine(key, claim) using (key, claim)
+           where k.group_name = $1 and k.topic = $2 and k.owner = $3
+           order by key for update of k skip locked`,
+    values: [...names, claims.map(({ key }) => key), claims.map(({ claim }) => claim)],
+  })
+  const keys = locked.rows.map(({ key }) => key)
+  const queued = `exists (select from headrace.parked_message m
+    where m.group_name = k.group_name and m.topic = k.topic and m.key = k.key and m.state = 'queued')`
+  const deleted = await tx.query<{ key: string }>({
+    name: 'parking.delete-idle',
+    text: `delete from headrace.parked_key k
+           where k.group_name = $1 and k.topic = $2 and k.owner = $3 and k.key = any($4) and not ${queued}
+           returning k.key`,
+    values: [...names, keys],
+  })
+  const opened = await tx.query<{ key: string }>({
+    name: 'parking.reopen',
+    text: `update headrace.parked_key k set owner = null, next_try_at = clock_timestamp()
+           where k.group_name = $1 and k.topic = $2 and k.owner = $3 and k.key = any($4) returning k.key`,
+    values: [...names, keys],
+  })
+  return { closed: deleted.rows.map(({ key }) => key), open: opened.rows.map(({ key }) => key) }
+}
+
+/** Number of messages that wait, counted up to `limit`. */
+export async function countQueued(database: Queryable, queue: QueueName, limit: number): Promise<number> {
+  const { rows } = await database.query<{ count: number }>({
+    name: 'parking.count',
+    text: `select count(*) as count from (select from headrace.parked_message
+             where group_name = $1 and topic = $2 and state = 'queued' limit $3) as queued`,
+    values: [queue.group, queue.topic, limit],
+  })
+  return rows[0]?.count ?? 0
+}
+
+function toParked(row: ParkedRow, topic: string): ParkedMessage {
+  return {
+    seq: row.seq,
+    topic,
+    queueKey: row.key,
+    id: row.message_id,
+    key: row.message_key,
+    type: row.type,
+    headers: decodeHeaders(row.headers),
+    body: row.body,
+    position: row.offset,
+    at: row.at_ms,
+    // Origins of foreign messages hold a slash.
+    ...(row.origin.includes('/')
+      ? {}
+      : { origin: { log: row.origin, partition: row.partition, offset: row.offset } }),
+    attempt: row.attempts + 1,
+    trials: row.trials,
+  }
+}

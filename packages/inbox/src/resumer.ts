@@ -1,0 +1,165 @@
+import { type Database, isInfrastructureError } from '@headrace/database'
+import type { Log } from '@headrace/log'
+import {
+  type BackgroundSet,
+  backgroundSet,
+  Bell,
+  type FaultPoints,
+  type OnBackgroundError,
+  type Running,
+  sleep,
+  startLoop,
+} from '@headrace/runtime'
+import { isFenced } from './batch.ts'
+import { Exclusion } from './exclusion.ts'
+import { memberAlive, type Membership, type Term } from './membership.ts'
+import { type Claim, claimKeys, closeKeys, countQueued, freeOrphanedKeys, type QueueName } from './parking-store.ts'
+import { KeyRun } from './key-run.ts'
+import type { Rules } from './rules.ts'
+import type { ConsumerEvents } from './types.ts'
+
+export interface ResumerNeeds {
+  readonly database: Database
+  readonly log: Log
+  readonly membership: Membership
+  readonly rules: Rules
+  readonly events: ConsumerEvents
+  readonly faults: FaultPoints
+  readonly onError: OnBackgroundError
+}
+
+/** Poll in ms for keys that became due, here or by another process. */
+const pollMs = 500
+/** Pause in ms in which keys to close are gathered. */
+const closeMs = 20
+/** Time in ms that work gets to finish when the process stops. */
+const graceMs = 10_000
+
+/**
+ * Runs what waits: parked messages whose time has come, and the messages of `work`. Claims keys, runs the messages of
+ * each in order, closes keys that are done. Keys of members that died come back.
+ */
+export class Resumer implements AsyncDisposable {
+  readonly #needs: ResumerNeeds
+  readonly #queue: QueueName
+  readonly #bell = new Bell()
+  readonly #exclusion = new Exclusion()
+  readonly #running: BackgroundSet
+  readonly #loops: readonly Running[]
+  readonly #stopping = new AbortController()
+  readonly #aborting = new AbortController()
+  #closing: { readonly claim: Claim; readonly term: Term }[] = []
+  #queued = 0
+  #countedAt = Number.NEGATIVE_INFINITY
+
+  constructor(needs: ResumerNeeds) {
+    const { rules, onError } = needs
+    this.#needs = needs
+    this.#queue = { group: rules.group, topic: rules.topic }
+    this.#running = backgroundSet(onError)
+    const loop = (name: string, run: (signal: AbortSignal) => Promise<void>) =>
+      startLoop({ name: `${name} of ${rules.group}`, run, onError })
+    this.#loops = [
+      loop('parked keys', (signal) => this.#claim(signal)),
+      loop('closing', (signal) => this.#close(signal)),
+      loop('orphans', (signal) => this.#freeOrphans(signal)),
+    ]
+  }
+
+  /** Says that messages were queued, so that nobody waits for the poll. */
+  queued(count: number): void {
+    this.#queued += count
+    this.#bell.ring()
+  }
+
+  /** Resolves when the queue has room for a batch: beyond `maxReady` the backlog stays in the log. */
+  async room(signal: AbortSignal): Promise<void> {
+    const { database, rules } = this.#needs
+    while (!signal.aborted) {
+      if (this.#queued < rules.maxReady && performance.now() - this.#countedAt < pollMs) return
+      this.#queued = await countQueued(database, this.#queue, rules.maxReady)
+      this.#countedAt = performance.now()
+      if (this.#queued >= rules.maxReady) await sleep(50, signal)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    const deadline = setTimeout(() => this.#aborting.abort(), graceMs)
+    await this.#running.settled()
+    clearTimeout(deadline)
+    await Promise.all(this.#loops.map((loop) => loop.stop()))
+    await this.#closeGathered()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #claim(signal: AbortSignal): Promise<void> {
+    const { database, membership, rules } = this.#needs
+    const free = rules.concurrency - this.#running.size
+    const { term } = membership
+    const idle = term === undefined || term.signal.aborted || this.#stopping.signal.aborted || free <= 0
+    const claims = idle ? [] : await claimKeys(database, this.#queue, term.id, free)
+    if (claims.length > 0) await this.#needs.faults.at('work.after-claim')
+    for (const claim of claims) if (term !== undefined) this.#running.add('parked key', this.#runKey(claim, term))
+    // With all claimed there may be more; with none there is nothing until somebody rings.
+    if (claims.length === 0) await this.#bell.wait(pollMs, signal)
+  }
+
+  /** Runs one key until it is empty, given back or lost; a database that is away only takes time. */
+  async #runKey(claim: Claim, term: Term): Promise<void> {
+    const run = new KeyRun({ ...this.#needs, exclusion: this.#exclusion }, claim, {
+      stopping: this.#stopping.signal,
+      aborting: AbortSignal.any([this.#aborting.signal, term.signal]),
+    })
+    try {
+      while (!term.signal.aborted) {
+        try {
+          if ((await run.advance()) === 'empty') this.#closing.push({ claim, term })
+          return
+        } catch (error) {
+          if (isFenced(error)) return
+          this.#needs.onError(error, `parked key of ${claim.group}`)
+          if (!isInfrastructureError(error)) return await run.giveBack(1_000)
+          await sleep(250, term.signal)
+        }
+      }
+    } finally {
+      // Room for another key.
+      queueMicrotask(() => this.#bell.ring())
+    }
+  }
+
+  async #close(signal: AbortSignal): Promise<void> {
+    await sleep(closeMs, signal)
+    await this.#closeGathered()
+  }
+
+  /** Closes idle keys together, apart from everything else: it locks keys that batches may be queueing behind. */
+  async #closeGathered(): Promise<void> {
+    const { term } = this.#needs.membership
+    const mine = this.#closing.filter((entry) => entry.term === term)
+    this.#closing = []
+    if (mine.length === 0) return
+    try {
+      await this.#needs.faults.at('close.before-commit')
+      const claims = mine.map(({ claim }) => claim)
+      const { closed, open } = await this.#needs.database.inTransaction((tx) => closeKeys(tx, claims))
+      if (open.length > 0) this.#bell.ring()
+      const done = new Set([...closed, ...open])
+      this.#closing.push(...mine.filter(({ claim }) => !done.has(claim.key)))
+    } catch (error) {
+      this.#closing.push(...mine)
+      throw error
+    }
+  }
+
+  async #freeOrphans(signal: AbortSignal): Promise<void> {
+    await sleep(1_000, signal)
+    if (signal.aborted) return
+    const freed = await freeOrphanedKeys(this.#needs.database, this.#queue, memberAlive)
+    if (freed > 0) this.#bell.ring()
+  }
+}

@@ -1,0 +1,5 @@
+export type { Appended, NewMessage } from './append.ts'
+export { decodeHeaders, encodeHeaders } from './append.ts'
+export { type LogNeeds, type LogOptions, logDefaults, logMigrations, openLog } from './log.ts'
+export { dropPassedChildren, retentionLock } from './retention.ts'
+export * from './types.ts'

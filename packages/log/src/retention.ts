@@ -1,0 +1,132 @@
+import { type Database, openDatabase, type Queryable } from '@headrace/database'
+import { type FaultPoints, type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+
+/** Hours for which children are attached ahead of time. */
+const aheadHours = 24
+
+export interface RetentionOptions {
+  /** Messages are kept at least this long, in ms; default 24 h. Smallest step: a child of one hour. */
+  readonly retentionMs: number
+  /** Time between two passes in ms; default 60 000. */
+  readonly everyMs?: number
+}
+
+export interface RetentionNeeds {
+  readonly database: Database
+  readonly faults: FaultPoints
+  readonly onError: OnBackgroundError
+}
+
+/** Key of the advisory lock between retention and the start of a new lane: neither may miss the other. */
+export const retentionLock = 0x68726c72
+
+/** Attaches children ahead of time and drops those that are old and passed by all groups. Never deletes rows. */
+export function startRetention(needs: RetentionNeeds, options: RetentionOptions): Running {
+  return startLoop({
+    name: 'log retention',
+    async run(signal) {
+      await sleep(options.everyMs ?? 60_000, signal)
+      if (signal.aborted) return
+      await attachChildren(needs.database)
+      await dropPassedChildren(needs, options.retentionMs)
+    },
+    onError: needs.onError,
+  })
+}
+
+/**
+ * Makes the children of this hour and the next 24. Each is made apart and then attached: creating it as a partition
+ * would stall every append behind one open reader.
+ */
+export async function attachChildren(database: Database): Promise<void> {
+  await database.inTransaction(async (tx) => {
+    await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
+    const { rows } = await tx.query<{ name: string; lower: string; upper: string }>({
+      text: `select to_char(h at time zone 'utc', '"log_"YYYYMMDDHH24') as name, h::text as lower,
+                    (h + interval '1 hour')::text as upper
+             from generate_series(date_trunc('hour', now(), 'utc') - interval '1 hour',
+                                  date_trunc('hour', now(), 'utc') + interval '${aheadHours} hours', '1 hour') as h
+             where not exists (
+               select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+               where i.inhparent = 'headrace.log'::regclass
+                 and c.relname = to_char(h at time zone 'utc', '"log_"YYYYMMDDHH24'))`,
+    })
+    for (const { name, lower, upper } of rows) {
+      await tx.query({
+        text: `create table if not exists headrace.${name} (like headrace.log including all);
+               alter table headrace.log attach partition headrace.${name} for values from ('${lower}') to ('${upper}')`,
+      })
+    }
+  })
+}
+
+/** Children whose time is over, oldest first. */
+async function expiredChildren(database: Queryable, retentionMs: number): Promise<string[]> {
+  const { rows } = await database.query<{ name: string }>({
+    text: `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+           where i.inhparent = 'headrace.log'::regclass and not i.inhdetachpending
+             and c.relname < to_char((now() - $1 * interval '1 ms') at time zone 'utc' - interval '1 hour',
+                                     '"log_"YYYYMMDDHH24')
+           order by c.relname`,
+    values: [retentionMs],
+  })
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * Drops expired children as long as every group and every reader elsewhere has passed all that they hold. Detaching is
+ * concurrent, so that no append waits; a detach that a crash left pending is finished first, or all later ones fail.
+ */
+export async function dropPassedChildren(needs: RetentionNeeds, retentionMs: number): Promise<readonly string[]> {
+  const dropped: string[] = []
+  // Detaching concurrently cannot run in a transaction, and waits for readers without a time limit.
+  await using patient = openDatabase({ url: needs.database.url, maxConnections: 1, statementTimeoutMs: 0 })
+  await finishPendingDetach(patient)
+  await dropDetached(patient)
+  for (const child of await expiredChildren(patient, retentionMs)) {
+    if (!(await passedByAll(patient, child))) break
+    await patient.query({ text: `alter table headrace.log detach partition headrace.${child} concurrently` })
+    await needs.faults.at('retention.after-detach')
+    await patient.query({ text: `drop table headrace.${child}` })
+    dropped.push(child)
+  }
+  return dropped
+}
+
+async function finishPendingDetach(database: Queryable): Promise<void> {
+  const { rows } = await database.query<{ name: string }>({
+    text: `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+           where i.inhparent = 'headrace.log'::regclass and i.inhdetachpending`,
+  })
+  for (const { name } of rows) {
+    await database.query({ text: `alter table headrace.log detach partition headrace.${name} finalize` })
+  }
+}
+
+/** Children that were detached and, because of a crash, not dropped. */
+async function dropDetached(database: Queryable): Promise<void> {
+  const { rows } = await database.query<{ name: string }>({
+    text: `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = 'headrace' and c.relkind = 'r' and c.relname ~ '^log_[0-9]{10}$'
+             and not exists (select from pg_inherits i where i.inhrelid = c.oid)
+             and c.relname < to_char(now() at time zone 'utc' - interval '1 hour', '"log_"YYYYMMDDHH24')`,
+  })
+  for (const { name } of rows) await database.query({ text: `drop table headrace.${name}` })
+}
+
+/**
+ * True when every registered group (`log_cursor` lists lanes here and readers elsewhere) stands behind the last message
+ * of the child in each of its partitions. Under the lock that a new lane takes, so that none starts unseen.
+ */
+async function passedByAll(database: Database, child: string): Promise<boolean> {
+  return database.inTransaction(async (tx) => {
+    await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
+    const { rows } = await tx.query<{ waiting: boolean }>({
+      text: `select exists (
+               select from (select topic, partition, max("offset") as last from headrace.${child} group by 1, 2) held
+               join headrace.log_cursor c on c.topic = held.topic and c.partition = held.partition
+               where c.position < held.last) as waiting`,
+    })
+    return rows[0]?.waiting === false
+  })
+}

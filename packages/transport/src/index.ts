@@ -1,0 +1,3 @@
+export * from './message.ts'
+export * from './postgres.ts'
+export * from './transport.ts'

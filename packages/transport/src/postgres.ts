@@ -1,0 +1,97 @@
+import { type CarriedMessage, logPartitions } from './message.ts'
+import { type Batch, type ReadFrom, type ReadOptions, readDefaults, type Transport } from './transport.ts'
+
+/** One read of a log's partition. */
+export interface LogRange {
+  readonly topic: string
+  readonly partition: number
+  /** The first offset wanted. */
+  readonly from: number
+  /** No message at or after `from` is older than this, in ms since the epoch; 0 when that is not known. */
+  readonly sinceMs: number
+  readonly maxMessages: number
+  readonly maxBytes: number
+}
+
+/** What this driver needs of a log: its records, and to be told when there are more. */
+export interface ReadableLog {
+  /** The log's incarnation. */
+  readonly id: string
+  /** Records in order, as many as fit; none when the log ends before `from`. */
+  read(range: LogRange): Promise<readonly CarriedMessage[]>
+  /** The first offset that the log still holds, or its head when it is empty. */
+  firstOffset(topic: string, partition: number): Promise<number>
+  /** Resolves when the partition holds something at or after `offset`, or the signal aborts. */
+  available(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void>
+  probe(signal: AbortSignal): Promise<void>
+}
+
+/** The log as its own carrier: appending is publishing, so there is no relay and nothing to publish. */
+export function postgresTransport(log: ReadableLog): Transport {
+  const stopping = new AbortController()
+  return {
+    name: 'postgres',
+    durability: 'disk',
+    isLog: true,
+    partitions: async () => logPartitions,
+    publish: () => Promise.reject(new TypeError('the log is its own carrier: append instead of publishing')),
+    read: (topic, partition, from, options) => {
+      const signal = AbortSignal.any([options.signal, stopping.signal])
+      return readAhead(readLog(log, topic, partition, from, { ...options, signal }))
+    },
+    probe: (signal) => log.probe(signal),
+    async stop() {
+      stopping.abort()
+    },
+    [Symbol.asyncDispose]() {
+      return this.stop()
+    },
+  }
+}
+
+async function* readLog(
+  log: ReadableLog,
+  topic: string,
+  partition: number,
+  from: ReadFrom,
+  options: ReadOptions,
+): AsyncGenerator<Batch> {
+  const maxMessages = options.maxMessages ?? readDefaults.maxMessages
+  const maxBytes = options.maxBytes ?? readDefaults.maxBytes
+  const known = from.kind === 'position' && from.position.incarnation === log.id
+  let next = known ? from.position.number : await log.firstOffset(topic, partition)
+  let sinceMs = known ? (from.atMs ?? 0) : 0
+  let missing = false
+  while (!options.signal.aborted) {
+    const messages = await log.read({ topic, partition, from: next, sinceMs, maxMessages, maxBytes })
+    const last = messages.at(-1)
+    if (last === undefined) {
+      // The head is further, and yet there is nothing: retention has passed a reader that stood still.
+      if (missing) next = Math.max(next, await log.firstOffset(topic, partition))
+      await log.available(topic, partition, next, options.signal)
+      missing = true
+      continue
+    }
+    missing = false
+    yield { incarnation: log.id, messages, atEnd: messages.length < maxMessages }
+    next = last.position + 1
+    sinceMs = last.at
+  }
+}
+
+/** Reads the next batch while the consumer handles the last one. */
+async function* readAhead(batches: AsyncGenerator<Batch>): AsyncGenerator<Batch> {
+  let ahead = batches.next()
+  try {
+    while (true) {
+      const { done, value } = await ahead
+      if (done) return
+      ahead = batches.next()
+      // Its failure is told when it is awaited, after the batch at hand.
+      ahead.catch(() => undefined)
+      yield value
+    }
+  } finally {
+    await batches.return(undefined).catch(() => undefined)
+  }
+}

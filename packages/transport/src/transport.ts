@@ -1,0 +1,84 @@
+import { PlatformError } from '@headrace/runtime'
+import type { CarriedMessage, CarrierPosition, Message, Origin } from './message.ts'
+
+/**
+ * What a carrier survives once it has answered: `memory` nothing, `disk` any process killed, `replicated` one machine
+ * lost. Whether a power cut counts is said in docs/guarantees.md.
+ */
+export type Durability = 'memory' | 'disk' | 'replicated'
+
+/** A message to publish; a relayed one carries its origin. */
+export interface OutgoingMessage extends Message {
+  readonly origin?: Origin
+}
+
+export interface ReadOptions {
+  /** Ends the read; the iterator then returns. */
+  readonly signal: AbortSignal
+  /** Most messages in one batch; default 256. */
+  readonly maxMessages?: number
+  /** Most bytes in one batch, which holds at least one message; default 1 MiB. */
+  readonly maxBytes?: number
+}
+
+export const readDefaults = { maxMessages: 256, maxBytes: 1024 * 1024 } as const
+
+/** Messages in the order of their positions, all of one incarnation. */
+export interface Batch {
+  readonly incarnation: string
+  readonly messages: readonly CarriedMessage[]
+  /** True when the carrier held no more when it was asked. */
+  readonly atEnd: boolean
+}
+
+/**
+ * Carries messages from a log to consumers: in order per partition, at least once. It knows no groups, acknowledgements
+ * or attempts; these are the inbox's. Obligations of an implementation:
+ *
+ * - `publish` is all or unknown: it resolves when all messages are held at the driver's durability, in the given order
+ *   behind everything that resolved before, or rejects with a `PublishError`. Concurrent calls for one partition are
+ *   the caller's fault.
+ * - `read` yields every message held at or after `from`, in order, without end, until its signal aborts. A position
+ *   that the carrier no longer holds starts at the first it does; another incarnation starts at the beginning.
+ *   It reads ahead at most one batch, so that a slow consumer slows the carrier and fills no memory.
+ * - Errors of the carrier end the iterator by throwing a `PlatformError`; the caller reads again with backoff.
+ */
+export interface Transport extends AsyncDisposable {
+  /** `postgres`, `memory`, `nats`, `kafka`: as in settings, statistics and tables. */
+  readonly name: string
+  readonly durability: Durability
+  /** True when this is the log itself: appending is publishing, and positions are the log's offsets. */
+  readonly isLog: boolean
+  /** Number of the carrier's partitions of a topic, fixed at first use. Our partition p travels in p mod n. */
+  partitions(topic: string): Promise<number>
+  publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void>
+  read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncIterable<Batch>
+  /**
+   * A hint that a group has handled everything of a partition before `next`; a carrier may show it to outside tools or
+   * free its memory. It may come late or never.
+   */
+  passed?(group: string, topic: string, partition: number, next: CarrierPosition): void
+  /** Asks the carrier whether it serves, without side effects; throws a `PlatformError` that says what is wrong. */
+  probe(signal: AbortSignal): Promise<void>
+  /** Ends all reads, waits for publishes in flight, and releases what the driver holds. */
+  stop(): Promise<void>
+}
+
+/** From where to read: a position, or the beginning of what the carrier still holds. */
+export type ReadFrom =
+  | { readonly kind: 'beginning'; readonly atMs?: number }
+  | { readonly kind: 'position'; readonly position: CarrierPosition; readonly atMs?: number }
+
+/**
+ * Publishing failed. `refused`: the carrier holds none of the messages. `unknown`: it may hold a prefix, all or none;
+ * publish all of them again, in order.
+ */
+export class PublishError extends PlatformError {
+  readonly outcome: 'refused' | 'unknown'
+
+  constructor(outcome: 'refused' | 'unknown', message: string, cause?: unknown) {
+    super(outcome === 'refused' ? 'PUBLISH_REFUSED' : 'PUBLISH_UNKNOWN', message, { cause })
+    this.name = 'PublishError'
+    this.outcome = outcome
+  }
+}
