@@ -65,7 +65,7 @@ export class Owner implements AsyncDisposable {
     return message
   }
 
-  /** Ends the process as `kill -9` does. Resolves when the server's output is closed too, that is, when both are gone. */
+  /** Ends the process as `kill -9` does. Resolves when it is gone; its server may still be on its way out. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#closed
@@ -97,4 +97,38 @@ export async function emptyDirectory(): Promise<{ readonly path: string } & Asyn
 /** Why a test of Linux's own means is skipped. */
 export function notLinux(): string | false {
   return process.platform === 'linux' ? false : 'only Linux has this'
+}
+
+/** Why a test that must be root on Linux is skipped. */
+export function notRootOnLinux(): string | false {
+  return process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs root on Linux'
+}
+
+/** Words before a command that run it on a machine on which these tools fail. */
+export function withoutTools(tools: readonly string[]): readonly string[] {
+  const hide = tools.map((tool) => `mount --bind /bin/false /usr/bin/${tool}`).join(' && ')
+  return ['unshare', '-m', 'sh', '-c', `${hide} && exec "$@"`, 'sh']
+}
+
+export interface SmallDisk {
+  /** As `mount` takes it: `20m`. */
+  readonly size: string
+  /** A directory whose contents are put there first. */
+  readonly copyOf?: string
+  readonly readOnly?: boolean
+  /** The command runs twice: on the full disk, and again when there is room. */
+  readonly fullAtFirst?: boolean
+}
+
+/** Words before a command that run it where `path` is a disk of its own, which is gone with the command. */
+export function onSmallDisk(path: string, disk: SmallDisk): readonly string[] {
+  const firstRun = [`{ cat /dev/zero > ${path}/ballast 2> /dev/null || true; }`, '"$@"', `rm ${path}/ballast`]
+  const steps = [
+    `mount -t tmpfs -o size=${disk.size},mode=700 tmpfs ${path}`,
+    ...(disk.copyOf === undefined ? [] : [`cp -a ${disk.copyOf}/. ${path}`]),
+    ...(disk.fullAtFirst ? firstRun : []),
+    ...(disk.readOnly ? [`mount -o remount,ro ${path}`] : []),
+    'exec "$@"',
+  ]
+  return ['unshare', '-m', 'sh', '-c', steps.join(' && '), 'sh']
 }

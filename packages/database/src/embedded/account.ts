@@ -72,9 +72,11 @@ export async function giveTo(account: Account, path: string): Promise<void> {
   await lchown(path, account.uid, account.gid)
 }
 
-/** Gives a directory, but nothing in it, to the account's user. */
+/** Gives a directory, but nothing in it, to the account's user, unless everybody may pass through it. */
 export async function openTo(account: Account, directory: string): Promise<void> {
-  if (account.kind === 'user') await chown(directory, account.uid, account.gid)
+  if (account.kind !== 'user') return
+  const { uid, mode } = await stat(directory)
+  if (uid !== account.uid && (mode & 0o001) === 0) await chown(directory, account.uid, account.gid)
 }
 
 function hasName(): boolean {

@@ -16,6 +16,8 @@ import { embeddedDefaults, type EmbeddedServerOptions, type ServerBinaries } fro
 const orphanPatienceMs = 60_000
 /** Time in ms to wait for a lock whose holder cannot be seen: one that is just starting, or one in another container. */
 const unseenPatienceMs = 10_000
+/** Time in ms before a live owner counts as one that stays: one that was just killed takes a moment to be gone. */
+const ownerPatienceMs = 400
 const pollMs = 25
 
 export interface Claimed {
@@ -39,14 +41,14 @@ export async function claimDirectory(binaries: ServerBinaries, options: Embedded
 async function startOn(layout: Layout, binaries: ServerBinaries, options: EmbeddedServerOptions): Promise<Claimed> {
   const { signal } = options
   const { durable, maxConnections } = { ...embeddedDefaults, ...options }
+  const onLog = options.onLog ?? boundedLog(layout.log)
   const since = performance.now()
   for (;;) {
     await outwaitOrphan(layout, signal)
     const account = await chooseAccount(layout)
-    await ensureCluster({ binaries, account, layout, durable, signal })
+    await ensureCluster({ binaries, account, layout, durable, onLog, signal })
     const password = await readPassword(layout)
     const port = options.port || (await freePort())
-    const onLog = options.onLog ?? boundedLog(layout.log)
     const outcome = await launch({ binaries, account, layout, port, durable, maxConnections, onLog, signal })
     if (outcome.kind === 'ready') return { child: outcome.child, layout, port, password }
     if (outcome.kind === 'failed') refuse(layout, outcome.log, options.port ?? 0)
@@ -57,17 +59,20 @@ async function startOn(layout: Layout, binaries: ServerBinaries, options: Embedd
 
 /** Returns once no live server is on the directory. Throws `DATABASE_IN_USE` when a live process owns the one there. */
 async function outwaitOrphan(layout: Layout, signal: AbortSignal | undefined): Promise<void> {
-  const deadline = performance.now() + orphanPatienceMs
+  const since = performance.now()
   let told: number | undefined
   for (;;) {
     signal?.throwIfAborted()
     const found = await findServer(layout)
     if (found === undefined) return
-    if (found.ownerAlive) throw inUse(layout, found)
-    // Told once: a second SIGINT would not make it faster.
-    if (told !== found.pid) tell(found.pid)
-    told = found.pid
-    if (performance.now() > deadline) throw stuck(layout, found)
+    const waitedMs = performance.now() - since
+    if (found.ownerAlive && waitedMs > ownerPatienceMs) throw inUse(layout, found)
+    if (waitedMs > orphanPatienceMs) throw stuck(layout, found)
+    if (!found.ownerAlive && told !== found.pid) {
+      // Told once: a second SIGINT would not make it faster.
+      tell(found.pid)
+      told = found.pid
+    }
     await sleep(pollMs, signal)
   }
 }
@@ -90,12 +95,18 @@ function refuse(layout: Layout, log: readonly string[], port: number): void {
 
 function inUse(layout: Layout, found: FoundServer | undefined): PlatformError {
   const { dataDirectory } = layout
-  const holder = found?.owner === undefined ? 'a process that cannot be seen from here, perhaps in another container,' : `process ${found.owner.pid}`
+  const holder = holderOf(found)
   const message =
     `the data directory ${dataDirectory} is in use by ${holder}; stop it, ` +
     'or set HEADRACE_DATA to another directory, or let both share a server through DATABASE_URL'
   const details = { directory: dataDirectory, ownerPid: found?.owner?.pid, serverPid: found?.pid }
   return new PlatformError('DATABASE_IN_USE', message, { details })
+}
+
+function holderOf(found: FoundServer | undefined): string {
+  if (found === undefined) return 'a process that cannot be seen from here, perhaps in another container'
+  if (found.owner === undefined) return `a PostgreSQL that Headrace did not start, process ${found.pid}`
+  return `process ${found.owner.pid}`
 }
 
 function stuck(layout: Layout, found: FoundServer): PlatformError {

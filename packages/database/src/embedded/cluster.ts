@@ -15,6 +15,7 @@ export interface ClusterNeeds {
   readonly account: Account
   readonly layout: Layout
   readonly durable: boolean
+  readonly onLog: (line: string) => void
   readonly signal?: AbortSignal | undefined
 }
 
@@ -25,11 +26,11 @@ export interface ClusterNeeds {
 export async function ensureCluster(needs: ClusterNeeds): Promise<void> {
   const { layout } = needs
   await discardUnfinished(layout)
+  await openTo(needs.account, layout.dataDirectory)
   if (await isReady(needs)) return giveTo(needs.account, layout.cluster)
   const workplace = await makeWorkplace(layout)
   try {
     await ensurePassword(layout, workplace)
-    await openTo(needs.account, layout.dataDirectory)
     for (const path of [layout.password, workplace]) await giveTo(needs.account, path)
     await initialise(needs, workplace)
     await moveIntoPlace(workplace, layout)
@@ -59,7 +60,8 @@ function absent(error: unknown): readonly string[] {
   throw error
 }
 
-async function initialise({ binaries, account, layout, durable, signal }: ClusterNeeds, workplace: string): Promise<void> {
+async function initialise(needs: ClusterNeeds, workplace: string): Promise<void> {
+  const { binaries, account, layout, durable, onLog, signal } = needs
   // Comparison by code point and the same answers on every machine; before 17 that is the C library's task.
   const locale =
     binaries.major >= 17
@@ -78,7 +80,9 @@ async function initialise({ binaries, account, layout, durable, signal }: Cluste
     ...locale,
   ]
   const { code, lines } = await runProgram(words, { account, signal })
-  if (code !== 0) throw startFailure(layout.dataDirectory, new Error(`initdb ended with code ${code}`), lines)
+  if (code === 0) return
+  for (const line of lines) onLog(line)
+  throw startFailure(layout.dataDirectory, new Error(`initdb ended with code ${code}`), lines)
 }
 
 async function moveIntoPlace(workplace: string, layout: Layout): Promise<void> {

@@ -2,7 +2,8 @@ import { messageOf, PlatformError } from '@headrace/runtime'
 
 const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory: string) => string }[] = [
   {
-    pattern: /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/,
+    // Depending on where the disk ends, the server tells the system's error or the write that was cut short.
+    pattern: /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes|ENOSPC|EDQUOT/,
     remedy: (directory) => `the disk that holds ${directory} is full; free some space (a start needs about 100 MB) or set HEADRACE_DATA to another disk`,
   },
   {
