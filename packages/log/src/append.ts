@@ -11,9 +11,21 @@ export interface NewMessage extends Message {
 export interface Appended {
   readonly topic: string
   readonly partition: number
-  /** Offset of the first message of this transaction there. */
-  readonly firstOffset: number
   readonly nextOffset: number
+}
+
+/** Where a committed message stands. */
+export interface AppendedPlace {
+  readonly partition: number
+  readonly offset: number
+  /** The log's time of it, in ms since the epoch. */
+  readonly atMs: number
+}
+
+/** Told of what was committed: once per partition, and before that once per message. */
+export interface AppendListener {
+  message(message: NewMessage, place: AppendedPlace): void
+  committed(appended: readonly Appended[]): void
 }
 
 /** The rank of the log's heads in the global lock order: before live heads. */
@@ -23,24 +35,27 @@ interface AppendRow {
   readonly topic: string
   readonly partition: number
   readonly first_offset: number
+  readonly at_ms: number
 }
 
-/** The collector that appends with COMMIT and tells `onCommitted` what was appended. */
-export function appendCollector(onCommitted: (appended: readonly Appended[]) => void): Collector<NewMessage, AppendRow> {
+/** The collector that appends with COMMIT and tells the listener what was appended. */
+export function appendCollector(listener: AppendListener): Collector<NewMessage, AppendRow> {
   return {
     name: 'log.append',
     rank: logRank,
     statement: appendStatement,
     committed(items, rows) {
-      const slots = slotsOf(items)
-      onCommitted(
-        (rows ?? []).map((row, index) => ({
-          topic: row.topic,
-          partition: row.partition,
-          firstOffset: row.first_offset,
-          nextOffset: row.first_offset + (slots[index]?.count ?? 0),
-        })),
-      )
+      // Without rows the answer was lost; whoever waits for the messages finds them by its poll.
+      const next = new Map((rows ?? []).map((row) => [`${row.topic}/${row.partition}`, { ...row, offset: row.first_offset }]))
+      for (const item of items) {
+        const partition = partitionOf(item.key, logPartitions)
+        const slot = next.get(`${item.topic}/${partition}`)
+        if (slot === undefined) continue
+        listener.message(item, { partition, offset: slot.offset, atMs: slot.at_ms })
+        slot.offset += 1
+      }
+      const appended = [...next.values()].map(({ topic, partition, offset }) => ({ topic, partition, nextOffset: offset }))
+      listener.committed(appended)
     },
   }
 }
@@ -100,7 +115,7 @@ function appendStatement(messages: readonly NewMessage[]): Statement {
   }
   return {
     name: 'log.append',
-    text: `select topic, partition, first_offset from headrace.log_append(
+    text: `select topic, partition, first_offset, (extract(epoch from at) * 1000)::float8 as at_ms from headrace.log_append(
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     values: [
       slots.map(({ topic }) => topic),

@@ -12,6 +12,7 @@ import { type Heads, readHeads, startHeads } from './heads.ts'
 import { currentIncarnation } from './incarnation.ts'
 import { findById, firstOffsetOf, readRange } from './read.ts'
 import { attachChildren, type RetentionOptions, startRetention } from './retention.ts'
+import { Tail } from './tail.ts'
 import { declareTopic } from './topics.ts'
 import type { Log, LogTransaction } from './types.ts'
 
@@ -43,31 +44,36 @@ export async function openLog(needs: LogNeeds, options: LogOptions = {}): Promis
   const id = await currentIncarnation(needs.database)
   await attachChildren(needs.database)
   const heads = startHeads(needs)
+  const tail = new Tail(id)
+  const unwatch = needs.wakeUps.onLost(() => tail.clear())
   const retention = startRetention({ ...needs, faults }, settings)
-  return new DatabaseLog(needs.database, settings.messageLimitBytes, { id, heads, retention })
+  return new DatabaseLog(needs.database, settings.messageLimitBytes, { id, heads, retention, tail, unwatch })
 }
 
 interface LogParts {
   readonly id: string
   readonly heads: Heads
   readonly retention: Running
+  readonly tail: Tail
+  readonly unwatch: () => void
 }
 
 class DatabaseLog implements Log {
   readonly id: string
   readonly #database: Database
   readonly #limitBytes: number
-  readonly #heads: Heads
-  readonly #retention: Running
+  readonly #parts: LogParts
   readonly #collector
 
   constructor(database: Database, limitBytes: number, parts: LogParts) {
     this.id = parts.id
     this.#database = database
     this.#limitBytes = limitBytes
-    this.#heads = parts.heads
-    this.#retention = parts.retention
-    this.#collector = appendCollector((appended) => this.#heads.committed(appended))
+    this.#parts = parts
+    this.#collector = appendCollector({
+      message: (message, place) => parts.tail.add(message, place),
+      committed: (appended) => parts.heads.committed(appended),
+    })
   }
 
   declareTopic(topic: string): Promise<void> {
@@ -101,8 +107,8 @@ class DatabaseLog implements Log {
     }
   }
 
-  read(range: LogRange) {
-    return readRange(this.#database, this.id, range)
+  async read(range: LogRange) {
+    return this.#parts.tail.read(range) ?? readRange(this.#database, this.id, range)
   }
 
   firstOffset(topic: string, partition: number): Promise<number> {
@@ -110,7 +116,7 @@ class DatabaseLog implements Log {
   }
 
   available(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void> {
-    return this.#heads.available(topic, partition, offset, signal)
+    return this.#parts.heads.available(topic, partition, offset, signal)
   }
 
   heads(topic: string) {
@@ -132,8 +138,9 @@ class DatabaseLog implements Log {
   }
 
   async stop(): Promise<void> {
-    await this.#retention.stop()
-    await this.#heads[Symbol.asyncDispose]()
+    this.#parts.unwatch()
+    await this.#parts.retention.stop()
+    await this.#parts.heads[Symbol.asyncDispose]()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
