@@ -38,12 +38,12 @@ function kindOf(path: string): Kind {
   return path.endsWith('.it.test.ts') ? 'it' : 'unit'
 }
 
-/** Found by its imports, also of its own helpers: the run's server is reached only through the database's testing entry. */
+/** Found by what it and its own helpers call: tests reach the run's server only through `testDatabase`. */
 function reachesServer(path: string, seen = new Set<string>()): boolean {
   if (seen.has(path) || !existsSync(path)) return false
   seen.add(path)
   const source = readFileSync(path, 'utf8')
-  if (/@headrace\/database\/testing|\/testing\/[\w-]+\.ts'|HEADRACE_TEST_DATABASE_URL/.test(source)) return true
+  if (/\btestDatabase\b|HEADRACE_TEST_DATABASE_URL/.test(source)) return true
   const beside = [...source.matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g)].flatMap((match) => match[1] ?? [])
   return beside.some((name) => !name.includes('/src/') && reachesServer(join(dirname(path), name), seen))
 }
