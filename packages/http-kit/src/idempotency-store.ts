@@ -1,19 +1,10 @@
-import type { MigrationSource } from '@headrace/database'
+import type { MigrationSource, Queryable } from '@headrace/database'
 
 /** The table of idempotency keys. */
 export const httpKitMigrations: MigrationSource = {
   name: 'http-kit',
   schema: 'headrace',
   directory: new URL('../migrations/', import.meta.url),
-}
-
-/** What runs a statement: a transaction or a database. */
-export interface KeyStatements {
-  query(statement: {
-    readonly name?: string
-    readonly text: string
-    readonly values?: readonly unknown[]
-  }): Promise<{ readonly rows: readonly object[] }>
 }
 
 /** An answer that is given again. */
@@ -50,13 +41,13 @@ interface KeyRow {
 export const keyRetentionHours = 24
 
 /** The row of a key; undefined when there is none. */
-export async function lookupKey(tx: KeyStatements, id: Buffer): Promise<StoredKey | undefined> {
-  const { rows } = await tx.query({
+export async function lookupKey(tx: Queryable, id: Buffer): Promise<StoredKey | undefined> {
+  const { rows } = await tx.query<KeyRow>({
     name: 'idempotency-lookup',
     text: 'select fingerprint, effect_id, status, body from headrace.idempotency_key where id = $1',
     values: [id],
   })
-  const row = rows[0] as KeyRow | undefined
+  const [row] = rows
   if (row === undefined) return undefined
   const hasAnswer = row.status !== null && row.body !== null
   const response = hasAnswer ? { status: row.status, body: JSON.parse(row.body) as unknown } : undefined
@@ -67,32 +58,48 @@ export async function lookupKey(tx: KeyStatements, id: Buffer): Promise<StoredKe
  * Records a key in the transaction of its effect. A twin that was faster makes it fail by the unique index, after
  * waiting for the twin's commit: see `isTwinConflict`. Throws `RangeError` for a response that must not be stored.
  */
-export async function recordKey(tx: KeyStatements, record: KeyRecord): Promise<void> {
-  if (record.response !== undefined) assertStorable(record.response)
+export async function recordKey(tx: Queryable, record: KeyRecord): Promise<void> {
+  await recordKeys(tx, [record])
+}
+
+/** Records several keys in one statement, for gathered requests; all or none. */
+export async function recordKeys(tx: Queryable, records: readonly KeyRecord[]): Promise<void> {
+  for (const { response } of records) if (response !== undefined) assertStorable(response)
   await tx.query({
     name: 'idempotency-record',
-    text: `insert into headrace.idempotency_key (id, fingerprint, effect_id, status, body) values ($1, $2, $3, $4, $5)`,
-    values: [record.id, record.fingerprint, record.effectId, ...responseValues(record.response)],
+    // Hexadecimal texts, because arrays of bytes are slow to send.
+    text: `
+      insert into headrace.idempotency_key (id, fingerprint, effect_id, status, body)
+      select decode(id, 'hex'), decode(fingerprint, 'hex'), effect_id, status, body
+      from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[])
+        as new (id, fingerprint, effect_id, status, body)`,
+    values: [
+      records.map(({ id }) => id.toString('hex')),
+      records.map((record) => record.fingerprint.toString('hex')),
+      records.map(({ effectId }) => effectId),
+      records.map(({ response }) => response?.status ?? null),
+      records.map(({ response }) => (response === undefined ? null : bodyText(response))),
+    ],
   })
 }
 
 /** Adds the answer to a key that was recorded without one. */
-export async function answerKey(tx: KeyStatements, id: Buffer, response: StoredResponse): Promise<void> {
+export async function answerKey(tx: Queryable, id: Buffer, response: StoredResponse): Promise<void> {
   assertStorable(response)
   await tx.query({
     name: 'idempotency-answer',
     text: 'update headrace.idempotency_key set status = $2, body = $3 where id = $1 and status is null',
-    values: [id, ...responseValues(response)],
+    values: [id, response.status, bodyText(response)],
   })
 }
 
 /** Makes a key free again, such as after an effect that failed for a reason of ours. */
-export async function forgetKey(tx: KeyStatements, id: Buffer): Promise<void> {
+export async function forgetKey(tx: Queryable, id: Buffer): Promise<void> {
   await tx.query({ name: 'idempotency-forget', text: 'delete from headrace.idempotency_key where id = $1', values: [id] })
 }
 
 /** Deletes at most `limit` keys that are past their time and tells how many. */
-export async function sweepKeys(tx: KeyStatements, limit: number): Promise<number> {
+export async function sweepKeys(tx: Queryable, limit: number): Promise<number> {
   const { rows } = await tx.query({
     name: 'idempotency-sweep',
     // Skips rows that another replica is sweeping.
@@ -122,6 +129,6 @@ function assertStorable(response: StoredResponse): void {
   if (!isStorable(response.status)) throw new RangeError(`an answer with status ${response.status} is not stored`)
 }
 
-function responseValues(response: StoredResponse | undefined): readonly unknown[] {
-  return response === undefined ? [null, null] : [response.status, JSON.stringify(response.body) ?? 'null']
+function bodyText(response: StoredResponse): string {
+  return JSON.stringify(response.body) ?? 'null'
 }

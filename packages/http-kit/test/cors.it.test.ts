@@ -39,7 +39,6 @@ describe('CORS', () => {
 
   it('a preflight is answered on every route, also on one that needs a token', async () => {
     await using server = await listening({ personGuard: () => assert.fail('asked') })
-    server.app.inject
     for (const url of ['/echo', '/items/7', '/internal/x', '/nothing/at/all']) {
       const headers = { origin: 'http://localhost:3000', 'access-control-request-method': 'POST' }
       const answer = await server.app.inject({ method: 'OPTIONS', url, headers })

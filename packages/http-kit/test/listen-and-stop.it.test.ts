@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 import { hasCode } from '@headrace/runtime'
 import { rawSocket } from './raw-socket.ts'
@@ -100,6 +101,25 @@ describe('stop', () => {
     late.send('\r\n')
     assert.match(await late.untilClosed(), /^HTTP\/1\.1 200 .*connection: close/is)
     release()
+    await stopped
+  })
+
+  it('closes a connection soon after an answer whose headers were sent before', async () => {
+    const server = await echoServer()
+    const { promise: rest, resolve: finish } = Promise.withResolvers<string>()
+    server.app.get('/stream', { config: { access: 'public' } }, async (_request, reply) => {
+      return reply.send(Readable.from((async function* () {
+        yield 'first '
+        yield await rest
+      })()))
+    })
+    const { port } = await server.listen(anyPort)
+    using raw = await rawSocket(port)
+    raw.send(get('/stream'))
+    await raw.until('first')
+    const stopped = server.stop()
+    finish('last')
+    assert.match(await raw.untilClosed(), /last/)
     await stopped
   })
 
