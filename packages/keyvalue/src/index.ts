@@ -1,0 +1,6 @@
+export * from './keyvalue.ts'
+export { memoryPubSub } from './memory-pubsub.ts'
+export { keyvalueMigrations } from './migrations.ts'
+export { notifyPubSub, type PubSubWakeUps } from './notify-pubsub.ts'
+export * from './pubsub.ts'
+export * from './table.ts'
