@@ -10,7 +10,7 @@ export interface ReadinessReport {
 }
 
 export interface Readiness {
-  /** Asks all parts side by side. Checks that come at the same time share one answer. */
+  /** Asks all parts side by side. A part that is being asked already is not asked again: the checks share its answer. */
   check(): Promise<ReadinessReport>
 }
 
@@ -25,17 +25,10 @@ export interface ReadinessOptions {
 export function readiness(probes: Readonly<Record<string, Probe>>, options: ReadinessOptions = {}): Readiness {
   if (Object.hasOwn(probes, 'status')) throw new RangeError("a probe cannot be named 'status'")
   const parts = Object.entries(probes).map(([name, probe]) => ({ name, ask: asker(name, probe, options) }))
-  let checking: Promise<ReadinessReport> | undefined
-  const checkAll = async (): Promise<ReadinessReport> => {
-    const answers = await Promise.all(parts.map(async ({ name, ask }) => [name, await ask()] as const))
-    return { isReady: answers.every(([, answer]) => answer === 'ok'), parts: Object.fromEntries(answers) }
-  }
   return {
-    check() {
-      checking ??= checkAll().finally(() => {
-        checking = undefined
-      })
-      return checking
+    async check() {
+      const answers = await Promise.all(parts.map(async ({ name, ask }) => [name, await ask()] as const))
+      return { isReady: answers.every(([, answer]) => answer === 'ok'), parts: Object.fromEntries(answers) }
     },
   }
 }
@@ -45,7 +38,7 @@ function asker(name: string, probe: Probe, options: ReadinessOptions): () => Pro
   let running: Promise<unknown> | undefined
   let wasWell = true
   return async () => {
-    // A probe that hangs beyond its limit is not started again beside itself.
+    // Also a probe that hangs beyond its limit is not started again beside itself.
     running ??= start(probe, timeLimitMs).finally(() => {
       running = undefined
     })
