@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopback } from './access.ts'
 
 /** Tells whether a page from this origin may read our answers. */
@@ -32,7 +32,12 @@ const preflightHeaders = {
   'access-control-max-age': '600',
 }
 
-/** Answers a preflight, whatever the route. */
+/** Tells whether a request that has an `Origin` asks for permission only. */
+export function isPreflight(request: FastifyRequest): boolean {
+  return request.method === 'OPTIONS' && request.raw.headers['access-control-request-method'] !== undefined
+}
+
+/** Answers a preflight, whatever the route and before anybody asks for a token, which a preflight cannot carry. */
 export function answerPreflight(reply: FastifyReply): FastifyReply {
   const isAllowed = reply.hasHeader('access-control-allow-origin')
   return reply.code(204).headers(isAllowed ? preflightHeaders : {}).send()

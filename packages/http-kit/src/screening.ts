@@ -1,6 +1,6 @@
 import { PlatformError } from '@headrace/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { applyCors, type OriginRule } from './cors.ts'
+import { answerPreflight, applyCors, isPreflight, type OriginRule } from './cors.ts'
 import { invalidRequest } from './problem.ts'
 import { shownValue } from './shown-value.ts'
 
@@ -8,7 +8,10 @@ import { shownValue } from './shown-value.ts'
 export function screening(origins: { readonly rule: OriginRule }) {
   return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
     const { headers, url = '' } = request.raw
-    if (headers.origin !== undefined) applyCors(reply, headers.origin, origins.rule)
+    if (headers.origin !== undefined) {
+      applyCors(reply, headers.origin, origins.rule)
+      if (isPreflight(request)) return void answerPreflight(reply)
+    }
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') return done(unsupportedEncoding(encoding))
     if (url.includes('%00')) return done(invalidRequest('the URL holds a NUL character (%00)'))

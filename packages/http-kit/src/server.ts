@@ -4,7 +4,7 @@ import { allowedMethods } from './allowed-methods.ts'
 import type { App } from './app.ts'
 import { bareApp, defaultLimits, type HttpLimits } from './bare-app.ts'
 import { connectionsOf } from './connections.ts'
-import { answerPreflight, listedOrigins, loopbackOrigins, noOrigins, type OriginRule } from './cors.ts'
+import { listedOrigins, loopbackOrigins, noOrigins, type OriginRule } from './cors.ts'
 import { errorResponder } from './error-responses.ts'
 import { healthRoutes } from './health.ts'
 import { assertReachable, type ListenAddress, listenAddress, listenError, type ListenOptions } from './listen.ts'
@@ -99,7 +99,6 @@ async function addManners(app: App, options: HttpServerOptions, origins: Origins
   app.setNotFoundHandler((request) => {
     throw notFound(request, methods.of(pathOf(request)))
   })
-  app.options('*', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) => answerPreflight(reply))
   if (options.docs !== undefined) await describeApi(app, options.docs)
   const { healthProbe } = options
   healthRoutes(app, { readiness: options.readiness ?? readiness({}), ...(healthProbe && { healthProbe }) })

@@ -38,8 +38,10 @@ describe('CORS', () => {
   })
 
   it('a preflight is answered on every route, also on one that needs a token', async () => {
-    await using server = await listening({ personGuard: () => assert.fail('asked') })
-    for (const url of ['/echo', '/items/7', '/internal/x', '/nothing/at/all']) {
+    await using server = await echoServer({ personGuard: () => assert.fail('asked') })
+    server.app.all('/mine', { config: { access: 'person' } }, async () => assert.fail('reached'))
+    await server.listen({ port: 0, variable: 'API_PORT' })
+    for (const url of ['/echo', '/items/7', '/mine', '/nothing/at/all']) {
       const headers = { origin: 'http://localhost:3000', 'access-control-request-method': 'POST' }
       const answer = await server.app.inject({ method: 'OPTIONS', url, headers })
       assert.equal(answer.statusCode, 204)
@@ -47,7 +49,9 @@ describe('CORS', () => {
       assert.match(String(answer.headers['access-control-allow-headers']), /idempotency-key/)
       assert.equal(answer.headers['content-type'], undefined)
     }
-    const evil = await server.app.inject({ method: 'OPTIONS', url: '/echo', headers: { origin: 'https://evil.example' } })
+    const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' }
+    const evil = await server.app.inject({ method: 'OPTIONS', url: '/echo', headers })
     assert.equal(evil.headers['access-control-allow-methods'], undefined)
+    assert.equal((await server.app.inject({ method: 'OPTIONS', url: '/echo' })).statusCode, 405, 'no preflight')
   })
 })

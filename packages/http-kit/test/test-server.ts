@@ -14,7 +14,11 @@ export async function echoServer(options: Partial<HttpServerOptions> = {}): Prom
     items: Type.Optional(Type.Array(Type.Object({ price: Type.Number() }))),
     metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
   })
-  server.app.post('/echo', { config: { access: 'public' }, schema: { body } }, async (request) => request.body)
+  server.app.post('/echo', { config: { access: 'public' }, schema: { body } }, async (request) => {
+    // The type follows from the schema.
+    const data: string = request.body.data
+    return { ...request.body, data }
+  })
   server.app.post('/anything', { config: { access: 'public' } }, async (request) => ({ got: typeof request.body }))
   const query = Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })), all: Type.Optional(Type.Boolean()) })
   server.app.get('/items/:id', { config: { access: 'public' }, schema: { querystring: query } }, async (request) => request.query)
