@@ -19,7 +19,9 @@ export interface Admission {
   readonly refused: number
 }
 
-/** Bounds the requests in flight of a group of routes. A request counts until its answer is sent or its caller is gone. */
+/**
+ * Bounds the requests in flight of a group of routes. A request counts until its answer is sent or its caller is gone.
+ */
 export function admission(options: AdmissionOptions): Admission {
   const slots = slotsBySocket()
   let refused = 0

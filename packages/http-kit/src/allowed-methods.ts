@@ -7,7 +7,7 @@ export interface AllowedMethods {
   of(path: string): string[]
 }
 
-/** An empty memory. A route that ends in `*` takes any path, which says nothing about this one: it is not remembered. */
+/** An empty memory. A route that ends in `*` takes any path, which says nothing about one: it is not remembered. */
 export function allowedMethods(): AllowedMethods {
   const routes: { readonly segments: readonly string[]; readonly methods: readonly string[] }[] = []
   return {

@@ -17,7 +17,7 @@ export const loopbackOrigins: OriginRule = (origin) => URL.canParse(origin) && i
 /** No origin but the page's own, which needs no permission. */
 export const noOrigins: OriginRule = () => false
 
-/** Adds the headers of the Fetch standard's CORS protocol to an answer. Called only for requests that have an `Origin`. */
+/** Adds the headers of CORS (Fetch standard) to an answer. Called only for requests that have an `Origin`. */
 export function applyCors(reply: FastifyReply, origin: string, isAllowed: OriginRule): void {
   reply.header('vary', 'origin')
   if (!isAllowed(origin)) return

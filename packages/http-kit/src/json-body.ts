@@ -7,8 +7,8 @@ export const maxJsonDepth = 64
 
 /**
  * Parses a JSON body. Throws `INVALID_REQUEST` when it is empty, not UTF-8, not JSON or nested deeper than 64, and when
- * it holds what must not travel on: `\u0000` or a lone surrogate in a text (PostgreSQL cannot store them), a `__proto__`
- * key, or a `constructor` with a `prototype`.
+ * it holds what must not travel on: `\u0000` or a lone surrogate in a text (PostgreSQL cannot store them), a
+ * `__proto__` key, or a `constructor` with a `prototype`.
  */
 export function parseJsonBody(bytes: Buffer): unknown {
   if (bytes.length === 0) throw invalidRequest('the body is empty: expected JSON')

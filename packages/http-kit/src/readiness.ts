@@ -10,7 +10,7 @@ export interface ReadinessReport {
 }
 
 export interface Readiness {
-  /** Asks all parts side by side. A part that is being asked already is not asked again: the checks share its answer. */
+  /** Asks all parts side by side. Checks that come while a part is being asked share its answer. */
   check(): Promise<ReadinessReport>
 }
 

@@ -25,7 +25,7 @@ export interface Module<Context> {
 export interface RunningModules extends AsyncDisposable {
   /** What runs, as `module:role`, in the order of starting. */
   readonly roles: readonly string[]
-  /** Stops everything in reverse order. Rejects with `STOP_TIMEOUT` that names what had not finished by the deadline. */
+  /** Stops everything in reverse order. `STOP_TIMEOUT` names what had not finished by the deadline. */
   stop(options?: StopOptions): Promise<void>
 }
 
