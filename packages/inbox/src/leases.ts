@@ -60,6 +60,8 @@ class ShareKeeper implements LeaseKeeper {
   readonly #loop: Running
   readonly #unsubscribe: readonly (() => void)[]
   #wake = new AbortController()
+  /** True after a statement failed whose outcome is not known: leases may be ours that nobody here reads. */
+  #doubtful = false
 
   constructor(needs: LeaseNeeds, options: LeaseOptions) {
     this.#needs = needs
@@ -90,7 +92,10 @@ class ShareKeeper implements LeaseKeeper {
     this.#wake = new AbortController()
     const { term } = this.#needs.membership
     await this.#dropEnded(term)
-    if (term !== undefined && !term.signal.aborted) await this.#settle(term)
+    if (term !== undefined && !term.signal.aborted) {
+      if (this.#doubtful) await this.#releaseStrays(term)
+      await this.#settle(term)
+    }
     await sleep(lookMs, AbortSignal.any([stopping, this.#wake.signal]))
   }
 
@@ -125,6 +130,7 @@ class ShareKeeper implements LeaseKeeper {
   }
 
   async #take(term: Term, live: readonly string[], count: number): Promise<void> {
+    this.#doubtful = true
     const { rows } = await this.#needs.database.query<{ partition: number; epoch: number; unreleased: boolean }>({
       name: 'lease.take',
       text: `with free as (
@@ -136,7 +142,20 @@ class ShareKeeper implements LeaseKeeper {
              returning l.partition, l.epoch, free.unreleased`,
       values: [this.#options.group, this.#options.topic, live, count, term.id],
     })
+    this.#doubtful = false
     for (const row of rows) this.#holders.set(row.partition, this.#options.start({ ...row, term }))
+  }
+
+  /** Lets others take what is ours in the table only: a lease or a release whose answer was lost. */
+  async #releaseStrays(term: Term): Promise<void> {
+    const { rowCount } = await this.#needs.database.query({
+      name: 'lease.release-strays',
+      text: `update headrace.lease set owner = null
+             where group_name = $1 and topic = $2 and owner = $3 and partition <> all($4::int[])`,
+      values: [this.#options.group, this.#options.topic, term.id, this.held],
+    })
+    this.#doubtful = false
+    if (rowCount > 0) this.#needs.membership.ring()
   }
 
   async #giveBack(partitions: readonly number[]): Promise<void> {
@@ -166,7 +185,7 @@ class ShareKeeper implements LeaseKeeper {
         ],
       })
     } catch (error) {
-      // Others take them over when this member's row is gone.
+      this.#doubtful = true
       this.#needs.onError(error, `leases of ${group}`)
     }
   }

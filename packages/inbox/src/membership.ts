@@ -119,7 +119,8 @@ class MemberProcess implements Membership {
       await this.#needs.database
         .query({
           name: 'member.seen',
-          text: 'update headrace.member set seen_at = clock_timestamp(), subscriptions = $2 where id = $1',
+          text: `update headrace.member set seen_at = clock_timestamp(), subscriptions = $2
+                 where id = $1 and seen_at > clock_timestamp() - interval '${leaseMs} ms'`,
           values: [id, [...this.#subscriptions]],
         })
         .then(
@@ -127,7 +128,7 @@ class MemberProcess implements Membership {
             seenAt = since
             if (this.#tell) this.ring()
             this.#tell = false
-            // Somebody swept this row away: we were gone for very long.
+            // We were silent for too long (stopped, or cut off): others have taken our leases.
             if (rowCount === 0) ended.abort()
           },
           (error: unknown) => this.#needs.onError(error, 'membership'),

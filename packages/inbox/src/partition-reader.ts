@@ -136,7 +136,13 @@ export class PartitionReader implements LeaseHolder {
         const { topic, maxMessages } = this.#needs.rules
         const batches = carrier.transport.read(topic, carrier.partition, this.#from(carrier), { signal, maxMessages })
         for await (const batch of batches) {
-          await this.#order.take(() => this.#offer(carrier, batch))
+          try {
+            await this.#order.take(() => this.#offer(carrier, batch))
+          } catch (error) {
+            // Leaving the loop closes the read, which may be waiting for a next batch.
+            carrier.again.abort()
+            throw error
+          }
           if (signal.aborted) break
         }
       }
@@ -209,7 +215,8 @@ export class PartitionReader implements LeaseHolder {
 
   #advance(carrier: CarrierReading, batch: Batch): void {
     const last = batch.messages.at(-1)
-    if (last === undefined || carrier.passed !== undefined) return
+    // Once reading ends, what was offered last may not have been handled.
+    if (last === undefined || carrier.passed !== undefined || this.#signal.aborted) return
     carrier.next = { incarnation: batch.incarnation, number: last.position + 1 }
     carrier.transport.passed?.(this.#place.group, this.#place.topic, carrier.partition, carrier.next)
   }
