@@ -16,16 +16,19 @@ interface Order {
   readonly limitMs: number
 }
 
-const contenders = ['headrace', 'graphile-worker', 'pg-boss', 'bullmq']
+const contenders = ['headrace', 'headrace-apart', 'graphile-worker', 'pg-boss', 'bullmq']
 
 // Written by run.ts.
 const order = JSON.parse(process.argv[2] ?? '{}') as Order
 if (!contenders.includes(order.contender)) {
   throw new RangeError(`contender '${order.contender}': one of ${contenders.join(', ')}`)
 }
-// By name, so that only the one that is measured is loaded; each of these files exports exactly one contender.
-const loaded: unknown = await import(`./contenders/${order.contender}.ts`)
-const contender = Object.values(loaded as Record<string, Contender>)[0] as Contender
+// By name, so that only what is measured is loaded.
+const file = order.contender.replace('-apart', '')
+const loaded: unknown = await import(`./contenders/${file}.ts`)
+// Each of these files exports contenders and nothing else.
+const contender = Object.values(loaded as Record<string, Contender>).find(({ name }) => name === order.contender)
+if (contender === undefined) throw new Error(`${file}.ts exports no contender '${order.contender}'`)
 
 const seen = new Map<string, number>()
 const started = new Map<string, (at: number) => void>()

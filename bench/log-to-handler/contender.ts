@@ -5,7 +5,8 @@ export interface Task {
   readonly effect: boolean
   /** `batch`: as many at once as the contender likes. `single`: one message a handler call and a transaction. */
   readonly mode: 'batch' | 'single'
-  /** Called with each handled message's ids, when its handling is done or, for latency, when it starts. */
+  /** `latency`: handled messages are reported when their handler starts, else when their handling is recorded. */
+  readonly measure: 'throughput' | 'latency'
   readonly onHandled: (ids: readonly string[]) => void
 }
 

@@ -13,8 +13,11 @@ export const notifyLimitBytes = 7_999
 export interface WakeUps extends AsyncDisposable {
   /** Calls `ring` with each payload on a channel; returns what ends it. The channel is a plain identifier. */
   listen(channel: string, ring: (payload: string) => void): () => void
-  /** Rings a channel in other processes; equal payloads within a few milliseconds are sent once. Never waits. */
-  notify(channel: string, payload: string): void
+  /**
+   * Rings a channel in other processes. Of payloads with the same subject (default: themselves) within a few
+   * milliseconds only the last is sent. Never waits. Throws `RangeError` beyond `notifyLimitBytes`.
+   */
+  notify(channel: string, payload: string, subject?: string): void
   /**
    * A number that others find in `pg_locks` while this session lives (see `sessionAlive`), or undefined while there is
    * no connection. It changes with each connection.
@@ -55,7 +58,7 @@ class WakeUpConnection implements WakeUps {
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
   readonly #lost = new Set<() => void>()
   readonly #waiting = new Set<() => void>()
-  readonly #rings = new Map<string, Set<string>>()
+  readonly #rings = new Map<string, Map<string, string>>()
   #client: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
   #rangAt = 0
@@ -79,10 +82,10 @@ class WakeUpConnection implements WakeUps {
     }
   }
 
-  notify(channel: string, payload: string): void {
+  notify(channel: string, payload: string, subject = payload): void {
     if (Buffer.byteLength(payload) > notifyLimitBytes) throw new RangeError('payload: longer than NOTIFY takes')
-    const payloads = this.#rings.get(channel) ?? new Set()
-    this.#rings.set(channel, payloads.add(payload))
+    const payloads = this.#rings.get(channel) ?? new Map<string, string>()
+    this.#rings.set(channel, payloads.set(subject, payload))
     // The first ring after a pause goes out at once.
     const waitMs = this.#rangAt + gatherMs - performance.now()
     if (waitMs <= 0 && this.#timer === undefined) this.#flush()
@@ -163,7 +166,7 @@ class WakeUpConnection implements WakeUps {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#rangAt = performance.now()
-    const channels = [...this.#rings].flatMap(([channel, payloads]) => [...payloads].map((payload) => [channel, payload]))
+    const channels = [...this.#rings].flatMap(([channel, payloads]) => [...payloads.values()].map((payload) => [channel, payload]))
     this.#rings.clear()
     if (channels.length === 0) return
     const values = [channels.map(([channel]) => channel), channels.map(([, payload]) => payload)]

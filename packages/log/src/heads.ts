@@ -3,7 +3,7 @@ import { type OnBackgroundError, sleep, startLoop } from '@headrace/runtime'
 import type { Appended } from './append.ts'
 import type { Head } from './types.ts'
 
-/** Channel on which processes tell each other that a topic has grown; the payload is the topic. */
+/** Channel on which processes tell each other how far a partition has grown: "topic partition nextOffset". */
 const channel = 'headrace_log'
 
 /** Poll in ms: the net below lost wake-ups; one statement for all partitions that somebody waits for. */
@@ -21,7 +21,7 @@ interface Waiter {
  * rings from others, and a poll.
  */
 export interface Heads extends AsyncDisposable {
-  /** Takes note of a commit of this process, wakes readers here and rings other processes. */
+  /** Takes note of a commit of this process, wakes readers here and tells other processes. */
   committed(appended: readonly Appended[]): void
   available(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void>
 }
@@ -36,11 +36,11 @@ export function startHeads(needs: HeadsNeeds): Heads {
   const { database, wakeUps } = needs
   const waiters = new Set<Waiter>()
   const known = new Map<string, number>()
-  const asked = { running: undefined as Promise<void> | undefined, again: false }
 
   function learn(topic: string, partition: number, nextOffset: number): void {
     const name = `${topic}/${partition}`
-    if (nextOffset <= (known.get(name) ?? 0)) return
+    // Said so, because a malformed ring has no number.
+    if (!(nextOffset > (known.get(name) ?? 0))) return
     known.set(name, nextOffset)
     for (const waiter of waiters) {
       if (waiter.topic === topic && waiter.partition === partition && waiter.offset < nextOffset) waiter.wake()
@@ -53,26 +53,12 @@ export function startHeads(needs: HeadsNeeds): Heads {
     for (const head of await readHeads(database, [...topics])) learn(head.topic, head.partition, head.nextOffset)
   }
 
-  /** One question at a time; a ring during it asks once more. */
-  function ring(): void {
-    if (asked.running !== undefined) {
-      asked.again = true
-      return
-    }
-    asked.running = ask()
-      .catch((error: unknown) => needs.onError(error, 'log heads'))
-      .finally(() => {
-        asked.running = undefined
-        if (asked.again) {
-          asked.again = false
-          ring()
-        }
-      })
-  }
-
-  const unlisten = wakeUps.listen(channel, (topic) => {
-    for (const waiter of waiters) if (waiter.topic === topic) return ring()
+  const unlisten = wakeUps.listen(channel, (payload) => {
+    const [topic = '', partition, nextOffset] = payload.split(' ')
+    learn(topic, Number(partition), Number(nextOffset))
   })
+  // The server that comes back may know less than we do, and rings were missed meanwhile.
+  const unwatch = wakeUps.onLost(() => known.clear())
   const loop = startLoop({
     name: 'log heads',
     async run(signal) {
@@ -84,8 +70,10 @@ export function startHeads(needs: HeadsNeeds): Heads {
 
   return {
     committed(appended) {
-      for (const { topic, partition, nextOffset } of appended) learn(topic, partition, nextOffset)
-      for (const topic of new Set(appended.map((each) => each.topic))) wakeUps.notify(channel, topic)
+      for (const { topic, partition, nextOffset } of appended) {
+        learn(topic, partition, nextOffset)
+        wakeUps.notify(channel, `${topic} ${partition} ${nextOffset}`, `${topic} ${partition}`)
+      }
     },
     available(topic, partition, offset, signal) {
       if ((known.get(`${topic}/${partition}`) ?? 0) > offset || signal.aborted) return Promise.resolve()
@@ -102,8 +90,8 @@ export function startHeads(needs: HeadsNeeds): Heads {
     },
     async [Symbol.asyncDispose]() {
       unlisten()
+      unwatch()
       await loop.stop()
-      await asked.running
     },
   }
 }
