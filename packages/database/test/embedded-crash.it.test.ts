@@ -6,14 +6,14 @@ import { sleep } from '@headrace/runtime'
 import { startEmbeddedServer } from '../src/embedded/index.ts'
 import { commandLine, identify } from '../src/embedded/processes.ts'
 import { untilTrue } from '../src/testing/index.ts'
-import { emptyDirectory, notRootOnLinux, Owner, query, withoutTools } from './embedded-owner.ts'
+import { emptyDirectory, notRootOnLinux, Owner, query, usedDirectory, withoutTools } from './embedded-owner.ts'
 
 /** A zombie, whom nobody has asked how it ended, is gone too. */
 const isGone = async (pid: number) => (await identify(pid)) === undefined
 
 describe('after kill -9 of the process that owns the server', () => {
   it('the server ends too, and the next start finds every committed row', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using owner = new Owner(directory.path, { work: 'insert' })
     const { serverPid } = await owner.started()
     await owner.messages(200)
@@ -23,7 +23,7 @@ describe('after kill -9 of the process that owns the server', () => {
     await untilTrue('the server has followed its owner', () => isGone(serverPid))
 
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
-    const rows = await query<{ id: number }>(server.url, 'select id from kept order by id')
+    const rows = await query<{ id: number }>(server.url, 'select id from told order by id')
     const kept = new Set(rows.map(({ id }) => id))
     assert.deepEqual(ids.filter((id) => !kept.has(id)), [])
     // One more may have been committed without having been told.
@@ -31,24 +31,24 @@ describe('after kill -9 of the process that owns the server', () => {
   })
 
   it('the next start may come at once', async () => {
-    await using directory = await emptyDirectory()
-    for (let round = 1; round <= 5; round += 1) {
+    await using directory = await usedDirectory()
+    for (let round = 1; round <= 3; round += 1) {
       await using owner = new Owner(directory.path)
       await owner.started()
       process.kill(owner.pid, 'SIGKILL')
+      await using server = await startEmbeddedServer({ dataDirectory: directory.path })
+      assert.deepEqual(await query(server.url, 'select 1 as one'), [{ one: 1 }])
     }
-    await using server = await startEmbeddedServer({ dataDirectory: directory.path })
-    assert.deepEqual(await query(server.url, 'select 1 as one'), [{ one: 1 }])
   })
 
   for (const hidden of [['setpriv'], ['setpriv', 'flock']]) {
     it(`a server that lives on is told to end and waited for (without ${hidden.join(' and ')})`, { skip: notRootOnLinux() }, async () => {
-      await using directory = await emptyDirectory()
+      await using directory = await usedDirectory()
       await using owner = new Owner(directory.path, { through: withoutTools(hidden) })
       const { serverPid } = await owner.started()
       process.kill(owner.pid, 'SIGKILL')
       await untilTrue('the owner is gone', () => isGone(owner.pid))
-      assert((await commandLine(serverPid)).includes(join(directory.path, 'postgres')), 'no orphan to wait for')
+      assert((await commandLine(serverPid)).includes(directory.path), 'no orphan to wait for')
 
       await using server = await startEmbeddedServer({ dataDirectory: directory.path })
       assert.notEqual(server.pid, serverPid)
@@ -57,7 +57,7 @@ describe('after kill -9 of the process that owns the server', () => {
   }
 
   it('an orphan that takes its time is waited for', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using owner = new Owner(directory.path)
     const { serverPid } = await owner.started()
     process.kill(serverPid, 'SIGSTOP')
@@ -71,7 +71,7 @@ describe('after kill -9 of the process that owns the server', () => {
   })
 
   it('backends that outlive a killed server keep the next one waiting', { skip: notRootOnLinux() }, async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     const server = await startEmbeddedServer({ dataDirectory: directory.path })
     const [backend] = await query<{ pid: number }>(
       server.url,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { hasCode, PlatformError } from '@headrace/runtime'
 import { runningEmbeddedServer, startEmbeddedServer } from '../src/embedded/index.ts'
-import { emptyDirectory, notLinux, Owner, query } from './embedded-owner.ts'
+import { emptyDirectory, notLinux, Owner, query, usedDirectory } from './embedded-owner.ts'
 
 describe('the embedded server', () => {
   it('starts on an empty directory and keeps what was committed over a stop and a start', async (t) => {
@@ -52,21 +52,21 @@ describe('the embedded server', () => {
   })
 
   it('runs in a session of its own, so that Ctrl-C in the terminal does not stop it', { skip: notLinux() }, async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
     const fields = (await readFile(`/proc/${server.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
     assert.equal(Number(fields[3]), server.pid, 'session id')
   })
 
   it('tells when it ends without having been asked', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
     process.kill(server.pid, 'SIGINT')
     assert.deepEqual(await server.exited, { code: 0, signal: null, expected: false })
   })
 
   it('writes neither statements nor values into its log', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     const server = await startEmbeddedServer({ dataDirectory: directory.path })
     await query(server.url, 'create table t (secret text primary key)')
     await query(server.url, `insert into t values ('hunter2')`)
@@ -100,7 +100,7 @@ describe('the embedded server', () => {
 
 describe('a second start on the same directory', () => {
   it('is refused with the owner, the directory and both ways out, and leaves the first alone', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using owner = new Owner(directory.path)
     const { url, serverPid } = await owner.started()
     await assert.rejects(startEmbeddedServer({ dataDirectory: directory.path }), (error) => {
@@ -115,7 +115,7 @@ describe('a second start on the same directory', () => {
   })
 
   it('is refused to the same process too', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
     await assert.rejects(startEmbeddedServer({ dataDirectory: directory.path }), { code: 'DATABASE_IN_USE' })
     assert.deepEqual(await query(server.url, 'select 1 as one'), [{ one: 1 }])
@@ -134,7 +134,7 @@ describe('a second start on the same directory', () => {
 
 describe('looking for a running server', () => {
   it('finds its address, its owner and its process through the data directory', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     await using owner = new Owner(directory.path)
     const { url, serverPid } = await owner.started()
     assert.deepEqual(await runningEmbeddedServer(directory.path), { url, ownerPid: owner.pid, serverPid })
@@ -149,12 +149,13 @@ describe('looking for a running server', () => {
   })
 
   it('finds nothing when the number in postmaster.pid belongs to another process', async () => {
-    await using directory = await emptyDirectory()
+    await using directory = await usedDirectory()
     const server = await startEmbeddedServer({ dataDirectory: directory.path })
     const file = join(directory.path, 'postgres', 'postmaster.pid')
     const lines = await readFile(file, 'utf8')
     await server.stop()
-    await writeFile(file, lines.replace(/^\d+/, String(process.pid)))
+    // Not our own: the server knows that its parent cannot be another server.
+    await writeFile(file, lines.replace(/^\d+/, String(process.ppid)))
     assert.equal(await runningEmbeddedServer(directory.path), undefined)
     await using again = await startEmbeddedServer({ dataDirectory: directory.path })
     assert.deepEqual(await query(again.url, 'select 1 as one'), [{ one: 1 }])

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { cp, mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { hasCode, type PlatformErrorCode } from '@headrace/runtime'
 import { locateBinaries } from '../src/embedded/binaries.ts'
 import { startEmbeddedServer } from '../src/embedded/index.ts'
 import { startServer } from '../src/embedded/server.ts'
-import { emptyDirectory, notRootOnLinux, onSmallDisk, Owner, query } from './embedded-owner.ts'
+import { emptyDirectory, notRootOnLinux, onSmallDisk, Owner, query, usedDirectory } from './embedded-owner.ts'
 
 /** Expects an error that names all of this. */
 function naming(code: PlatformErrorCode, ...parts: readonly string[]) {
@@ -20,22 +20,6 @@ function naming(code: PlatformErrorCode, ...parts: readonly string[]) {
 }
 
 describe('a start that cannot succeed says why and what to do', () => {
-  let made: Awaited<ReturnType<typeof emptyDirectory>>
-  before(async () => {
-    made = await emptyDirectory()
-    const server = await startEmbeddedServer({ dataDirectory: made.path })
-    await query(server.url, 'create table kept as select 1 as id')
-    await server.stop()
-  })
-  after(() => made[Symbol.asyncDispose]())
-
-  /** A directory with a cluster in it, as a stop leaves it. */
-  async function usedDirectory() {
-    const directory = await emptyDirectory()
-    await cp(made.path, directory.path, { recursive: true })
-    return directory
-  }
-
   async function stillStarts(dataDirectory: string): Promise<void> {
     await using server = await startEmbeddedServer({ dataDirectory })
     assert.deepEqual(await query(server.url, 'select id from kept'), [{ id: 1 }])
@@ -119,6 +103,7 @@ describe('a start that cannot succeed says why and what to do', () => {
   })
 
   it('when the disk has filled up since, and starts once there is room', { skip: notRootOnLinux() }, async () => {
+    await using made = await usedDirectory()
     await using directory = await emptyDirectory()
     const disk = onSmallDisk(directory.path, { size: '120m', copyOf: made.path, fullAtFirst: true })
     await using owner = new Owner(directory.path, { through: disk })
@@ -128,6 +113,7 @@ describe('a start that cannot succeed says why and what to do', () => {
   })
 
   it('when the file system is read-only', { skip: notRootOnLinux() }, async () => {
+    await using made = await usedDirectory()
     await using directory = await emptyDirectory()
     const readOnly = onSmallDisk(directory.path, { size: '120m', copyOf: made.path, readOnly: true })
     await using owner = new Owner(directory.path, { through: readOnly })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { cp } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { startEmbeddedServer } from '../src/embedded/index.ts'
 import { temporaryDirectory } from '../src/testing/temporary.ts'
 
 export type OwnerMessage =
@@ -92,6 +94,24 @@ export async function query<R extends pg.QueryResultRow>(url: string, text: stri
 export async function emptyDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
   const { path, remove } = await temporaryDirectory()
   return { path, [Symbol.asyncDispose]: remove }
+}
+
+let prepared: Promise<string> | undefined
+
+/** A directory with a cluster as a stop leaves it, in which table `kept` holds the row 1. Ten times faster to have. */
+export async function usedDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
+  prepared ??= prepareDirectory()
+  const directory = await emptyDirectory()
+  await cp(await prepared, directory.path, { recursive: true })
+  return directory
+}
+
+/** Goes with the process, as every temporary directory does. */
+async function prepareDirectory(): Promise<string> {
+  const { path } = await temporaryDirectory()
+  await using server = await startEmbeddedServer({ dataDirectory: path })
+  await query(server.url, 'create table kept as select 1 as id')
+  return path
 }
 
 /** Why a test of Linux's own means is skipped. */

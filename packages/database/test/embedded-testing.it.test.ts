@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import pg from 'pg'
+import { identify } from '../src/embedded/processes.ts'
 import { startTestServer, testDatabase, testServer, untilTrue } from '../src/testing/index.ts'
 import { query } from './embedded-owner.ts'
 
@@ -55,6 +58,25 @@ describe('startTestServer', () => {
       await query(server.url, 'create database another')
     })
   }
+})
+
+describe('a temporary directory', () => {
+  it('goes with the process that made it, and so does the server in it', async () => {
+    const script = `
+      import { startTestServer } from '${new URL('../src/testing/index.ts', import.meta.url).href}'
+      const { pid, url } = await startTestServer()
+      process.stdout.write(JSON.stringify({ pid, url }) + '\\n')`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [text] = await once(child.stdout, 'data')
+    const { pid, url } = JSON.parse(String(text)) as { pid: number; url: string }
+    const [row] = await query<{ directory: string }>(url, `select current_setting('data_directory') as directory`)
+    assert(row !== undefined && existsSync(row.directory))
+    // Stopped, the server does not hear of its parent's death.
+    process.kill(pid, 'SIGSTOP')
+    child.kill('SIGKILL')
+    await untilTrue('the server is gone', async () => (await identify(pid)) === undefined)
+    await untilTrue('the directory is gone', () => !existsSync(row.directory))
+  })
 })
 
 describe('untilTrue', () => {

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { locateBinaries } from '../src/embedded/binaries.ts'
 import { startEmbeddedServer } from '../src/embedded/index.ts'
-import { emptyDirectory, notRootOnLinux, Owner, query, withoutTools } from './embedded-owner.ts'
+import { emptyDirectory, notRootOnLinux, Owner, query, usedDirectory, withoutTools } from './embedded-owner.ts'
 
 const run = promisify(execFile)
 const nobody = 65534
@@ -66,19 +66,14 @@ describe('the embedded server runs', { skip: notRootOnLinux() }, async () => {
   })
 
   it('for root where namespaces are forbidden, on a cluster that was made in one', { skip: closed }, async () => {
-    await using directory = await emptyDirectory()
-    const first = await startEmbeddedServer({ dataDirectory: directory.path })
-    await query(first.url, 'create table kept as select 1 as id')
-    await first.stop()
+    await using directory = await usedDirectory()
     await using owner = new Owner(directory.path, { through: withoutTools(['unshare']) })
     const { url } = await owner.started()
     assert.deepEqual(await query(url, 'select id from kept'), [{ id: 1 }])
   })
 
   it('for root on somebody else’s cluster: as that user, whose files stay theirs', { skip: closed }, async () => {
-    await using directory = await emptyDirectory()
-    const first = await startEmbeddedServer({ dataDirectory: directory.path })
-    await first.stop()
+    await using directory = await usedDirectory()
     const uid = 424_242
     await run('chown', ['-R', `${uid}:${uid}`, directory.path])
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
@@ -107,9 +102,7 @@ describe('a user who may not use the data directory', { skip: notRootOnLinux() }
   })
 
   it('is told so when only the cluster is somebody else’s', async () => {
-    await using directory = await emptyDirectory()
-    const first = await startEmbeddedServer({ dataDirectory: directory.path })
-    await first.stop()
+    await using directory = await usedDirectory()
     await run('chown', ['-R', '424242:424242', join(directory.path, 'postgres')])
     await using owner = new Owner(directory.path, { through: asUser(nobody) })
     saysNoRights(await owner.refused(), directory.path)

@@ -7,7 +7,8 @@ export type { EmbeddedServer, EmbeddedServerOptions, RunningServer, ServerExit }
 
 /**
  * Starts PostgreSQL on a data directory, made anew when it is empty, and resolves once it takes connections. The server
- * belongs to this process: it ends when this process ends, however that happens.
+ * belongs to this process: it ends when this process ends, however that happens. To be called from the main thread:
+ * where the system ties the two together, it is the thread that counts.
  *
  * Rejects with `DATABASE_IN_USE` while another live process owns the directory, `DATABASE_UNSUPPORTED` where there are
  * no binaries, `PORT_TAKEN` for a given port, and `DATABASE_START_FAILED` for everything else that stops the server: a

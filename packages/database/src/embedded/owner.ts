@@ -7,6 +7,7 @@ import { commandLine, identify, isAlive, type ProcessIdentity } from './processe
  * so can be neither missing nor out of date, as a file could be.
  */
 const ownerSetting = 'headrace.owner'
+const ownerPattern = / headrace\.owner=(\d+)\.(\w+) /
 
 /** The words of the command line that name this process as the owner. */
 export async function ownerArguments(): Promise<readonly string[]> {
@@ -30,15 +31,14 @@ export async function findServer(layout: Layout): Promise<FoundServer | undefine
   const lines = await readFile(layout.postmasterPid, 'utf8').then((text) => text.split('\n'), () => [])
   const pid = Number.parseInt(lines[0] ?? '', 10)
   if (!Number.isInteger(pid) || pid <= 0) return undefined
-  const words = await commandLine(pid)
-  const directory = words.indexOf(layout.cluster)
-  if (directory < 1 || words[directory - 1] !== '-D') return undefined
-  const owner = parseOwner(words.find((word) => word.startsWith(`${ownerSetting}=`)))
+  const command = `${await commandLine(pid)} `
+  if (!command.includes(` -D ${layout.cluster} `)) return undefined
+  const owner = parseOwner(command)
   const ownerAlive = owner === undefined || (await isAlive(owner))
   return { pid, owner, ownerAlive, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' }
 }
 
-function parseOwner(word: string | undefined): ProcessIdentity | undefined {
-  const match = /=(\d+)\.(\w+)$/.exec(word ?? '')
+function parseOwner(command: string): ProcessIdentity | undefined {
+  const match = ownerPattern.exec(command)
   return match === null ? undefined : { pid: Number(match[1]), startedAt: match[2] ?? '' }
 }

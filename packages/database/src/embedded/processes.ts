@@ -26,13 +26,13 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return current?.startedAt === identity.startedAt
 }
 
-/** The words of a live process's command line; empty when there is no such process. */
-export async function commandLine(pid: number): Promise<readonly string[]> {
+/** The command line of a live process, its words parted by blanks; empty when there is no such process. */
+export async function commandLine(pid: number): Promise<string> {
   try {
-    if (process.platform === 'linux') return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
-    return (await ps('command', pid)).split(' ')
+    if (process.platform !== 'linux') return (await ps('command', pid)).trim()
+    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()
   } catch {
-    return []
+    return ''
   }
 }
 

@@ -26,6 +26,8 @@ export function serverArguments(request: SettingsRequest): readonly string[] {
     synchronous_commit: 'on',
     fsync: request.durable ? 'on' : 'off',
     full_page_writes: request.durable ? 'on' : 'off',
+    // Within the cluster's directory, so that a test's server that was killed leaves nothing behind.
+    dynamic_shared_memory_type: request.durable ? 'posix' : 'mmap',
     jit: 'off',
     max_parallel_workers_per_gather: 0,
     autovacuum: 'on',

@@ -6,14 +6,18 @@ import { join } from 'node:path'
 /** Free bytes that memory must have for tests to keep their servers there. */
 const roomBytes = 4 * 1024 ** 3
 
-/** Ends what may still run in the directory named by $0 and removes it, once standard input ends. */
+/**
+ * Ends the server that may still run in the directory named by $0 and removes the directory, once standard input ends.
+ * A stale `postmaster.pid` may name any process, so its command line is asked first.
+ */
 const afterwards = `
 cat > /dev/null
 pid=$(head -n 1 "$0/postgres/postmaster.pid" 2>/dev/null)
-if [ -n "$pid" ]; then
-  kill -QUIT "$pid" 2>/dev/null
-  for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-fi
+words() { if [ -d /proc/self ]; then tr '\\0' ' ' < "/proc/$pid/cmdline"; else ps -ww -o command= -p "$pid"; fi 2>/dev/null; }
+serves() { [ -n "$pid" ] && words | grep -qF -- "-D $0/postgres "; }
+serves && kill -QUIT "$pid"
+for _ in 1 2 3 4 5 6 7 8 9 10; do serves || break; sleep 0.1; done
+serves && kill -KILL "$pid"
 rm -rf "$0"`
 
 export interface TemporaryDirectory {
