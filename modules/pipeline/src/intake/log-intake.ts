@@ -1,0 +1,60 @@
+import { type Database, gather, isInfrastructureError, type Transaction } from '@headrace/database'
+import { answerKey, recordKeys } from '@headrace/http-kit'
+import type { Log } from '@headrace/log'
+import { type FaultPoints, hasCode, PlatformError } from '@headrace/runtime'
+import type { GatherSizes } from '../gather-sizes.ts'
+import type { Intake, IntakeItem } from './intake.ts'
+
+export interface LogIntakeNeeds {
+  readonly database: Database
+  readonly log: Log
+  readonly topic: string
+  readonly faults: FaultPoints
+  readonly gatherSizes: GatherSizes
+}
+
+/** Accepts through the log: requests that arrive while a commit is in flight share the next one. */
+export function logIntake(needs: LogIntakeNeeds): Intake {
+  const { database, log, topic, faults, gatherSizes } = needs
+  const gathering = gather<IntakeItem>({
+    database,
+    write(tx, items) {
+      gatherSizes.observe(items.length)
+      const appending = log.appendingTo(tx)
+      for (const { messages } of items) for (const message of messages) appending.append({ topic, ...message })
+      writeKeys(tx, items)
+    },
+    onStep: (step) => faults.at(step === 'before' ? 'gather.before-commit' : 'gather.after-commit'),
+  })
+  return {
+    durability: 'disk',
+    async accept(item) {
+      try {
+        await gathering.submit(item)
+      } catch (error) {
+        throw acceptError(error, item)
+      }
+    },
+    drain: () => gathering.drain(),
+  }
+}
+
+/** Keys stand in the transaction of their messages. Not awaited: what fails here fails the transaction. */
+function writeKeys(tx: Transaction, items: readonly IntakeItem[]): void {
+  const keys = items.flatMap(({ key }) => (key === undefined ? [] : [key]))
+  if (keys.length === 0) return
+  const fresh = keys.filter(({ isKnown }) => !isKnown).map(({ record }) => record)
+  if (fresh.length > 0) recordKeys(tx, fresh).catch(toldAtCommit)
+  for (const { record, isKnown } of keys) if (isKnown) answerKey(tx, record.id, record.response).catch(toldAtCommit)
+}
+
+function toldAtCommit(): void {}
+
+function acceptError(error: unknown, { messages }: IntakeItem): unknown {
+  if (hasCode(error, 'COMMIT_UNKNOWN')) {
+    const details = { messageId: messages[0]?.id, providers: ['postgres'] }
+    return new PlatformError('OUTCOME_UNKNOWN', 'the database did not say whether it accepted', { details, cause: error })
+  }
+  if (!isInfrastructureError(error)) return error
+  return new PlatformError('QUEUE_UNAVAILABLE', 'the database is not available: nothing was accepted', { cause: error })
+}

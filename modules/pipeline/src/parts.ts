@@ -1,0 +1,98 @@
+import { randomFillSync } from 'node:crypto'
+import type { Running } from '@headrace/runtime'
+import { type Backlog, backlog } from './backlog.ts'
+import type { PipelineContext } from './context.ts'
+import type { MessagesOffer } from './contract.ts'
+import { messageIds } from './domain/message-ids.ts'
+import { gatherSizes } from './gather-sizes.ts'
+import type { Intake } from './intake/intake.ts'
+import { withKeys } from './intake/keyed-intake.ts'
+import { logIntake } from './intake/log-intake.ts'
+import { memoryIntake } from './intake/memory-intake.ts'
+import { remoteIntake } from './intake/remote-intake.ts'
+import { viewMessage } from './message-view.ts'
+import { type PendingMessages, pendingMessages } from './pending-messages.ts'
+import { type KeyedAccepting, keyedAccepting } from './routes/accepting.ts'
+import { addMessageRoute } from './routes/messages.ts'
+import { queueMessages, type ToQueueMessage } from './wire/queue-message.ts'
+
+/** What both roles of the module use in one process. */
+export interface PipelineParts extends Running {
+  readonly intake: Intake
+  readonly keyed: KeyedAccepting
+  readonly backlog: Backlog
+  readonly toQueueMessage: ToQueueMessage
+  readonly newId: () => string
+  readonly now: () => number
+  readonly messages: MessagesOffer
+}
+
+/** Makes the parts of a process. */
+export function pipelineParts(context: PipelineContext): PipelineParts {
+  const { settings, database, log, pipelineQueue: queue } = context
+  const topic = settings.KAFKA_TOPIC
+  const group = settings.KAFKA_CONSUMER_GROUP
+  const capacity = queue.type === 'memory' ? settings.QUEUE_SIZE : settings.QUEUE_MAX_BACKLOG
+  const pending = pendingMessages(Math.max(10_000, settings.QUEUE_SIZE))
+  const { intake, close } = newIntake(context, pending)
+  const newId = messageIds({ now: Date.now, fill: randomFillSync })
+  const stop = async () => {
+    await intake.drain()
+    await close()
+  }
+  return {
+    intake,
+    keyed: keyedAccepting({ database, intake, newId }),
+    backlog: backlog({ database, log, queue, topic, group, capacity }),
+    toQueueMessage: queueMessages({ encoding: settings.QUEUE_ENCODING, limitBytes: settings.MESSAGE_LIMIT_BYTES }),
+    newId,
+    now: Date.now,
+    messages: {
+      addMessageRoute: (app, path) =>
+        addMessageRoute(app, path, (id) => viewMessage({ database, log, pending, topic, group }, id)),
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+interface ClosableIntake {
+  readonly intake: Intake
+  close(): Promise<void>
+}
+
+async function nothingToClose(): Promise<void> {}
+
+function newIntake(context: PipelineContext, pending: PendingMessages): ClosableIntake {
+  const { settings, database, log, faults, metrics, pipelineQueue: queue, onError, internalToken } = context
+  const topic = settings.KAFKA_TOPIC
+  switch (queue.type) {
+    case 'log': {
+      const intake = logIntake({ database, log, topic, faults, gatherSizes: gatherSizes(metrics) })
+      return { intake, close: nothingToClose }
+    }
+    case 'memory': {
+      const inMemory = memoryIntake({ transport: queue.transport, topic, maxMessages: settings.QUEUE_SIZE })
+      return { intake: withKeys(remembering(inMemory, pending), database, onError), close: nothingToClose }
+    }
+    case 'remote-memory': {
+      const remote = remoteIntake({ urls: settings.PROCESSOR_URL, internalToken })
+      return { intake: withKeys(remembering(remote, pending), database, onError), close: () => remote.close() }
+    }
+    default:
+      return queue satisfies never
+  }
+}
+
+/** Remembers what stands in no log. */
+function remembering(intake: Intake, pending: PendingMessages): Intake {
+  return {
+    durability: intake.durability,
+    async accept(item) {
+      await intake.accept(item)
+      const nowMs = Date.now()
+      for (const { id } of item.messages) pending.add(id, nowMs)
+    },
+    drain: () => intake.drain(),
+  }
+}

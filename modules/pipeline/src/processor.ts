@@ -1,0 +1,121 @@
+import { queueStatus, startConsumer, type Subscription } from '@headrace/inbox'
+import type { Running } from '@headrace/runtime'
+import type { PipelineContext } from './context.ts'
+import type { ProcessorOffer } from './contract.ts'
+import { handleBuiltIn, type OnProcessed, workOf } from './handlers/data-message.ts'
+import { loadProcessor } from './handlers/registered-function.ts'
+import { timedHandle, timedWork } from './handlers/timed.ts'
+import { startResultSweep } from './housekeeping.ts'
+import type { PipelineParts } from './parts.ts'
+import { addEnqueueRoute } from './routes/enqueue.ts'
+import { addProcessorStats } from './routes/stats.ts'
+
+/** Counts since the process started. */
+class ProcessorCounters {
+  processed = 0
+  failed = 0
+  died = 0
+}
+
+/** Starts the role that processes messages. */
+export async function startProcessor(context: PipelineContext, parts: PipelineParts): Promise<Running> {
+  const { settings, surfaces, offers, log } = context
+  const { backlog } = parts
+  await log.declareTopic(settings.KAFKA_TOPIC)
+  const counters = new ProcessorCounters()
+  const offer: ProcessorOffer = {
+    stats: async () => ({
+      queue: { size: await backlog.count(), capacity: backlog.capacity },
+      pool: {
+        processed: counters.processed,
+        errors: counters.failed + counters.died,
+        workers: settings.PROCESSOR_WORKERS,
+      },
+    }),
+  }
+  offers['pipeline.processor'] = offer
+  offers['pipeline.messages'] ??= parts.messages
+  addEnqueueRoute(surfaces.internal, parts)
+  if (surfaces.processor !== undefined) {
+    addEnqueueRoute(surfaces.processor, parts)
+    addProcessorStats(surfaces.processor, offer.stats)
+    parts.messages.addMessageRoute(surfaces.processor, '/api/v1/messages')
+  }
+  addMetrics(context, parts, counters)
+  const consumer = await consume(context, parts, counters)
+  const sweep = startResultSweep(context.database, settings.LOG_RETENTION_MS, context.onError)
+  const stop = async () => {
+    await consumer.stop()
+    await Promise.all([sweep.stop(), parts.stop()])
+  }
+  return { stop, [Symbol.asyncDispose]: stop }
+}
+
+async function consume(context: PipelineContext, { backlog }: PipelineParts, counters: ProcessorCounters) {
+  const { database, log, membership, pipelineQueue: queue, onError, faults } = context
+  if (queue.type === 'remote-memory') throw new TypeError('the processor holds the memory that others hand over to')
+  const events = {
+    handled: (count: number) => backlog.removed(count),
+    failed() {
+      counters.failed += 1
+    },
+    died() {
+      counters.died += 1
+      backlog.removed(1)
+    },
+  }
+  const onProcessed = (count: number) => {
+    counters.processed += count
+  }
+  const needs = { database, log, membership, carriers: queue.carriers, onError, events, faults }
+  return startConsumer(needs, await subscription(context, onProcessed))
+}
+
+async function subscription(context: PipelineContext, onProcessed: OnProcessed): Promise<Subscription> {
+  const { settings, metrics, pipelineQueue: queue } = context
+  const common = {
+    group: settings.KAFKA_CONSUMER_GROUP,
+    topic: settings.KAFKA_TOPIC,
+    concurrency: settings.PROCESSOR_WORKERS,
+    maxAttempts: settings.PROCESSOR_MAX_ATTEMPTS,
+    afterDeath: 'flow',
+  } as const
+  const path = settings.PROCESSOR_FUNCTION
+  if (path === undefined) return { ...common, handle: timedHandle(handleBuiltIn(onProcessed), metrics) }
+  return {
+    ...common,
+    work: timedWork(workOf(await loadProcessor(path), onProcessed), metrics),
+    workTimeoutMs: settings.PROCESSOR_TIMEOUT_MS,
+    // What waits for workers has left the memory that bounds it.
+    ...(queue.type === 'memory' ? { maxReady: Math.min(10_000, settings.QUEUE_SIZE) } : {}),
+  }
+}
+
+function addMetrics(context: PipelineContext, { backlog }: PipelineParts, counters: ProcessorCounters): void {
+  const { metrics, settings, database } = context
+  metrics.custom({
+    name: 'headrace_pipeline_processed_total',
+    help: 'Messages, by outcome: processed, failed (an attempt, tried again), parked (set aside).',
+    type: 'counter',
+    read: () => [
+      { labels: { outcome: 'processed' }, value: counters.processed },
+      { labels: { outcome: 'failed' }, value: counters.failed },
+      { labels: { outcome: 'parked' }, value: counters.died },
+    ],
+  })
+  metrics.gauge({
+    name: 'headrace_pipeline_backlog',
+    help: 'Messages that are accepted and not yet processed.',
+    collect: async (gauge) => gauge.set(await backlog.count()),
+  })
+  metrics.gauge({
+    name: 'headrace_pipeline_queue',
+    help: 'Messages of the group, by where they are: lag (in the log), queued (wait for a worker or retry), dead (set aside).',
+    labels: ['state'],
+    async collect(gauge) {
+      const queues = await queueStatus(database)
+      const own = queues.find(({ group, topic }) => group === settings.KAFKA_CONSUMER_GROUP && topic === settings.KAFKA_TOPIC)
+      for (const state of ['lag', 'queued', 'dead'] as const) gauge.set({ state }, own?.[state] ?? 0)
+    },
+  })
+}

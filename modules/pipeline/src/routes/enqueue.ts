@@ -1,0 +1,103 @@
+import { type App, invalidRequest } from '@headrace/http-kit'
+import { type Static, Type } from 'typebox'
+import type { Backlog } from '../backlog.ts'
+import { type DataMessage, idLimitChars, isBase64 } from '../domain/data-message.ts'
+import { idAt } from '../domain/message-ids.ts'
+import type { Intake } from '../intake/intake.ts'
+import { protobufType } from '../wire/queue-body.ts'
+import type { ToQueueMessage } from '../wire/queue-message.ts'
+import type { KeyedAccepting } from './accepting.ts'
+import { protobufMessage } from './protobuf-body.ts'
+import { fullError } from './room.ts'
+
+const dataMessage = Type.Object(
+  {
+    id: Type.Optional(Type.String({ maxLength: idLimitChars, description: 'Made here when absent.' })),
+    timestamp: Type.Optional(Type.Integer({ description: 'Seconds since the epoch.' })),
+    source: Type.Optional(Type.String()),
+    payload: Type.Optional(Type.String({ description: 'base64' })),
+    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  },
+  { title: 'DataMessage', examples: [{ source: 'sensor-1', payload: 'aGVsbG8=' }] },
+)
+
+const enqueueBody = Type.Union([dataMessage, Type.Array(dataMessage)])
+
+export interface EnqueueNeeds {
+  readonly intake: Intake
+  readonly keyed: KeyedAccepting
+  readonly backlog: Backlog
+  readonly toQueueMessage: ToQueueMessage
+  readonly newId: () => string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Adds `POST /enqueue`: one message or several, all or none, from other processes of ours. */
+export function addEnqueueRoute(app: App, needs: EnqueueNeeds): void {
+  void app.register(async (scope) => {
+    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    scope.post(
+      '/enqueue',
+      {
+        config: { access: 'internal' },
+        onRequest: (_request, _reply, done) => done(fullError(needs.backlog)),
+        schema: {
+          tags: ['pipeline'],
+          summary: 'Accepts messages as they stand on the queue: all or none',
+          body: { content: { 'application/json': { schema: enqueueBody }, [protobufType]: { schema: Type.Any() } } },
+          response: { 202: Type.Object({ accepted: Type.Integer() }) },
+        },
+      },
+      async (request, reply) => {
+        reply.code(202)
+        return { accepted: await enqueue(needs, request.headers['idempotency-key'], request.body) }
+      },
+    )
+  })
+}
+
+/** A message whose id may still be missing. */
+interface Sent extends Omit<DataMessage, 'timestamp'> {
+  readonly timestamp: number | undefined
+}
+
+async function enqueue(needs: EnqueueNeeds, header: string | readonly string[] | undefined, body: unknown): Promise<number> {
+  const { intake, keyed, backlog, toQueueMessage, newId, now } = needs
+  const sent = sentMessages(body)
+  const nowSeconds = Math.floor(now() / 1000)
+  const messages = (effectId: string) =>
+    sent.map(({ id, timestamp, ...rest }, index) =>
+      toQueueMessage({ ...rest, id: id === '' ? idAt(effectId, index) : id, timestamp: timestamp ?? nowSeconds }),
+    )
+  if (header === undefined) {
+    if (sent.length > 0) await intake.accept({ messages: messages(newId()) })
+    backlog.added(sent.length)
+    return sent.length
+  }
+  const response = { status: 202, body: { accepted: sent.length } }
+  const { isReplay } = await keyed.accept(header, { route: '/enqueue', body, messages, response: () => response })
+  if (!isReplay) backlog.added(sent.length)
+  return sent.length
+}
+
+function sentMessages(body: unknown): readonly Sent[] {
+  if (body instanceof Uint8Array) return [protobufSent(body)]
+  if (body === undefined) throw invalidRequest('the body is empty: expected JSON')
+  // The schema has checked it.
+  const fields = body as Static<typeof enqueueBody>
+  return Array.isArray(fields) ? fields.map((each, index) => jsonSent(each, `[${index}].`)) : [jsonSent(fields, '')]
+}
+
+function jsonSent(fields: Static<typeof dataMessage>, place: string): Sent {
+  const { id = '', timestamp, source = '', payload = '', metadata = {} } = fields
+  if (!isBase64(payload)) throw invalidRequest(`${place}payload must be base64 with padding (RFC 4648, section 4)`)
+  return { id, timestamp, source, payload: Buffer.from(payload, 'base64'), metadata }
+}
+
+function protobufSent(body: Uint8Array): Sent {
+  const message = protobufMessage(body)
+  if (message.id.length > idLimitChars) throw invalidRequest(`id must not have more than ${idLimitChars} characters`)
+  // A number that was never set reads as 0.
+  return { ...message, timestamp: message.timestamp === 0 ? undefined : message.timestamp }
+}

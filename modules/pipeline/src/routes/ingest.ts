@@ -1,0 +1,146 @@
+import { type Admission, type App, invalidRequest } from '@headrace/http-kit'
+import { childTrace, formatTraceparent, parseTraceparent } from '@headrace/runtime'
+import { Type } from 'typebox'
+import type { Backlog } from '../backlog.ts'
+import type { IngestStats } from '../contract.ts'
+import type { DataMessage } from '../domain/data-message.ts'
+import type { Intake } from '../intake/intake.ts'
+import { protobufType } from '../wire/queue-body.ts'
+import type { ToQueueMessage } from '../wire/queue-message.ts'
+import type { KeyedAccepting } from './accepting.ts'
+import { protobufMessage } from './protobuf-body.ts'
+import { fullError } from './room.ts'
+
+const ingestBody = Type.Object(
+  {
+    source: Type.Optional(Type.String({ description: 'Messages of one source keep their order.' })),
+    data: Type.Optional(Type.String({ description: 'Its UTF-8 bytes are the payload.' })),
+    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  },
+  { examples: [{ source: 'sensor-1', data: 'hello', metadata: { unit: 'C' } }] },
+)
+
+const ingestAnswer = Type.Object({
+  messageId: Type.String({ format: 'uuid' }),
+  status: Type.Literal('accepted'),
+  durability: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('replicated')], {
+    description: 'What the message survives: nothing, any process killed, one machine lost.',
+  }),
+})
+
+export interface IngestNeeds {
+  readonly intake: Intake
+  readonly keyed: KeyedAccepting
+  readonly backlog: Backlog
+  readonly toQueueMessage: ToQueueMessage
+  readonly newId: () => string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Bounds the requests in flight. */
+  readonly admit: Admission['onRequest']
+}
+
+/** Counts requests since the process started; a replayed Idempotency-Key nowhere. */
+export class IngestCounters {
+  sent = 0
+  failed = 0
+
+  get stats(): IngestStats {
+    return { TotalReceived: this.sent + this.failed, TotalSent: this.sent, TotalFailed: this.failed }
+  }
+}
+
+/** What the handler reads of a request. */
+interface IngestRequest {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body: unknown
+}
+
+type Fields = Pick<DataMessage, 'source' | 'payload' | 'metadata'>
+
+
+/** Keys of both paths are of one route: they are the same door. */
+const keyRoute = '/ingest'
+
+/** Answers `POST` of one message. */
+export function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
+  const { intake, keyed, backlog, toQueueMessage, newId, now } = needs
+  const { durability } = intake
+  const answer = (messageId: string) => ({ messageId, status: 'accepted' as const, durability })
+  const toMessage = (id: string, { source, payload, metadata }: Fields, trace: string | undefined) =>
+    toQueueMessage({ id, timestamp: Math.floor(now() / 1000), source, payload, metadata }, trace)
+
+  return async (request: IngestRequest) => {
+    const fields = fieldsOf(request.body)
+    const trace = continuedTrace(request.headers['traceparent'])
+    const header = request.headers['idempotency-key']
+    if (header !== undefined) return acceptKeyed(header, request.body, fields, trace)
+    const id = newId()
+    await intake.accept({ messages: [toMessage(id, fields, trace)] })
+    counters.sent += 1
+    backlog.added(1)
+    return answer(id)
+  }
+
+  async function acceptKeyed(header: string | readonly string[], body: unknown, fields: Fields, trace: string | undefined) {
+    const { response, isReplay } = await keyed.accept(header, {
+      route: keyRoute,
+      body,
+      messages: (id) => [toMessage(id, fields, trace)],
+      response: (id) => ({ status: 200, body: answer(id) }),
+    })
+    if (!isReplay) {
+      counters.sent += 1
+      backlog.added(1)
+    }
+    // Stored by ourselves, so it has the shape of an answer.
+    return response.body as ReturnType<typeof answer>
+  }
+}
+
+/** Adds the route that accepts messages. */
+export function addIngestRoute(app: App, path: string, needs: IngestNeeds, counters: IngestCounters): void {
+  const handler = ingestHandler(needs, counters)
+  void app.register(async (scope) => {
+    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    scope.post(
+      path,
+      {
+        config: { access: 'person' },
+        onRequest: [needs.admit, (_request, _reply, done) => done(fullError(needs.backlog))],
+        onError: (_request, _reply, _error, done) => {
+          counters.failed += 1
+          done()
+        },
+        schema: {
+          tags: ['pipeline'],
+          summary: 'Accepts a message',
+          description: 'Once it is answered the message will be processed, even if any process is killed the next instant.',
+          body: { content: { 'application/json': { schema: ingestBody }, [protobufType]: { schema: Type.Any() } } },
+          response: { 200: ingestAnswer },
+        },
+      },
+      handler,
+    )
+  })
+}
+
+const noMetadata: Readonly<Record<string, string>> = Object.freeze({})
+
+function fieldsOf(body: unknown): Fields {
+  if (body instanceof Uint8Array) return protobufMessage(body)
+  if (body === undefined) throw invalidRequest('the body is empty: expected JSON')
+  // The schema has checked it.
+  const { source = '', data = '', metadata = noMetadata } = body as {
+    readonly source?: string
+    readonly data?: string
+    readonly metadata?: Readonly<Record<string, string>>
+  }
+  return { source, payload: Buffer.from(data), metadata }
+}
+
+/** The trace that a request belongs to goes on with its message. */
+function continuedTrace(header: unknown): string | undefined {
+  const parent = header === undefined ? undefined : parseTraceparent(header)
+  return parent === undefined ? undefined : formatTraceparent(childTrace(parent))
+}
