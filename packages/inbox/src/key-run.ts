@@ -1,11 +1,10 @@
-import { isInfrastructureError } from '@headrace/database'
+import { isInfrastructureError, type Queryable } from '@headrace/database'
 import { messageOf, PlatformError } from '@headrace/runtime'
 import { isFenced, maxTrials, rootCause } from './batch.ts'
 import type { Exclusion } from './exclusion.ts'
 import {
   type Claim,
   deleteParked,
-  endHeadTrial,
   holdClaim,
   type ParkedMessage,
   recordFailure,
@@ -65,14 +64,13 @@ export class KeyRun {
       this.#countedSeq = head.seq
       if ((await this.#runHeads(heads, head, deaths)) === 'released') return 'released'
     }
-    await this.giveBack(0)
-    return 'released'
+    return this.giveBack(0)
   }
 
   /** Gives the key back, to run again after a wait in ms. */
-  async giveBack(waitMs: number): Promise<void> {
-    await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs })
-    if (this.#countedSeq >= 0) await endHeadTrial(this.#needs.database, this.#countedSeq)
+  async giveBack(waitMs: number): Promise<'released'> {
+    await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs, trialSeq: this.#countedSeq })
+    return 'released'
   }
 
   #runHeads(heads: readonly ParkedMessage[], head: ParkedMessage, deaths: number): Promise<'done' | 'released'> {
@@ -92,9 +90,8 @@ export class KeyRun {
     try {
       await faults.at('resume.after-claim')
       await log.inTransaction(async (tx) => {
-        this.#require(await holdClaim(tx, this.#claim))
+        await this.#take(tx, messages)
         await rules.handle?.(tx, messages)
-        void deleteParked(tx, messages.map(({ seq }) => seq))
         await faults.at('resume.before-commit')
       })
     } catch (error) {
@@ -163,9 +160,8 @@ export class KeyRun {
   async #commitEffects(finished: readonly Finished[]): Promise<void> {
     const { log, events, faults } = this.#needs
     await log.inTransaction(async (tx) => {
-      this.#require(await holdClaim(tx, this.#claim))
+      await this.#take(tx, finished.map(({ message }) => message))
       for (const { effect } of finished) await effect?.(tx)
-      void deleteParked(tx, finished.map(({ message }) => message.seq))
     })
     await faults.at('work.after-commit')
     events.handled?.(finished.length)
@@ -187,10 +183,20 @@ export class KeyRun {
     return keyState === 'free' ? 'done' : 'released'
   }
 
+  /**
+   * Takes messages out of the queue, in one flight. One that is no longer there was dropped, or done by an earlier
+   * transaction whose answer was lost and that committed meanwhile: then the key is read again.
+   */
+  async #take(tx: Queryable, messages: readonly ParkedMessage[]): Promise<void> {
+    const holding = holdClaim(tx, this.#claim)
+    const [held, taken] = await Promise.all([holding, deleteParked(tx, messages.map(({ seq }) => seq))])
+    this.#require(held && taken === messages.length)
+  }
+
   #require(held: boolean): void {
     if (held) return
     const { group, topic, key, claim } = this.#claim
-    throw new PlatformError('FENCED', `key '${key}' of ${group} ${topic} was taken over after claim ${claim}`)
+    throw new PlatformError('FENCED', `key '${key}' of ${group} ${topic} or its messages were taken after claim ${claim}`)
   }
 }
 

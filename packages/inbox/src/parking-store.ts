@@ -213,12 +213,14 @@ export async function holdClaim(tx: Queryable, claim: Claim): Promise<boolean> {
   return rowCount === 1
 }
 
-export async function deleteParked(tx: Queryable, seqs: readonly number[]): Promise<void> {
-  await tx.query({
+/** Takes messages out of the queue; returns how many of them were still there. */
+export async function deleteParked(tx: Queryable, seqs: readonly number[]): Promise<number> {
+  const { rowCount } = await tx.query({
     name: 'parking.delete',
     text: 'delete from headrace.parked_message where seq = any($1)',
     values: [seqs],
   })
+  return rowCount
 }
 
 /** Records a failed attempt of a head. */
@@ -236,27 +238,50 @@ export async function recordFailure(
   })
 }
 
-/** Gives a claimed key back: to run again after a wait, or blocked until somebody decides. */
-export async function releaseKey(
-  tx: Queryable,
-  claim: Claim,
-  next: { readonly state: 'ready' | 'blocked'; readonly waitMs: number },
-): Promise<void> {
+/** What becomes of a claimed key that is given back. */
+export interface Release {
+  /** To run again after the wait, or blocked until somebody decides. */
+  readonly state: 'ready' | 'blocked'
+  readonly waitMs: number
+  /** The head whose trial is taken back, because it did not run to its end for a reason that is not its own. */
+  readonly trialSeq?: number
+}
+
+/** Gives a claimed key back, if it is still ours. */
+export async function releaseKey(tx: Queryable, claim: Claim, release: Release): Promise<void> {
   await tx.query({
     name: 'parking.release',
-    text: `update headrace.parked_key set owner = null, state = $6,
-             next_try_at = clock_timestamp() + $7 * interval '1 ms'
-           where group_name = $1 and topic = $2 and key = $3 and owner = $4 and claim = $5`,
-    values: [claim.group, claim.topic, claim.key, claim.owner, claim.claim, next.state, next.waitMs],
+    text: `with released as (
+             update headrace.parked_key set owner = null, state = $6,
+               next_try_at = clock_timestamp() + $7 * interval '1 ms'
+             where group_name = $1 and topic = $2 and key = $3 and owner = $4 and claim = $5 returning key)
+           update headrace.parked_message set trials = greatest(trials - 1, 0)
+           where seq = $8 and exists (select from released)`,
+    values: [
+      claim.group,
+      claim.topic,
+      claim.key,
+      claim.owner,
+      claim.claim,
+      release.state,
+      release.waitMs,
+      release.trialSeq ?? -1,
+    ],
   })
 }
 
-/** Takes back the trial of a head that did not run to its end for a reason that is not its own. */
-export async function endHeadTrial(database: Queryable, seq: number): Promise<void> {
+/** Gives back what is a member's in the table only: claims whose answer was lost, and at its stop whatever is left. */
+export async function releaseStrays(
+  database: Queryable,
+  queue: QueueName,
+  owner: string,
+  held: readonly string[],
+): Promise<void> {
   await database.query({
-    name: 'parking.end-trial',
-    text: 'update headrace.parked_message set trials = greatest(trials - 1, 0) where seq = $1',
-    values: [seq],
+    name: 'parking.release-strays',
+    text: `update headrace.parked_key set owner = null, next_try_at = clock_timestamp()
+           where group_name = $1 and topic = $2 and owner = $3 and key <> all($4)`,
+    values: [queue.group, queue.topic, owner, held],
   })
 }
 

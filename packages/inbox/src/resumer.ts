@@ -13,7 +13,15 @@ import {
 import { isFenced } from './batch.ts'
 import { Exclusion } from './exclusion.ts'
 import { memberAlive, type Membership, type Term } from './membership.ts'
-import { type Claim, claimKeys, closeKeys, countQueued, freeOrphanedKeys, type QueueName } from './parking-store.ts'
+import {
+  type Claim,
+  claimKeys,
+  closeKeys,
+  countQueued,
+  freeOrphanedKeys,
+  type QueueName,
+  releaseStrays,
+} from './parking-store.ts'
 import { KeyRun } from './key-run.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents } from './types.ts'
@@ -48,7 +56,11 @@ export class Resumer implements AsyncDisposable {
   readonly #loops: readonly Running[]
   readonly #stopping = new AbortController()
   readonly #aborting = new AbortController()
+  /** From the claim until the key is closed or given back. */
+  readonly #held = new Set<Claim>()
   #closing: { readonly claim: Claim; readonly term: Term }[] = []
+  /** True after a claim failed whose outcome is not known: keys may be ours that nobody here works on. */
+  #doubtful = false
   #queued = 0
   #countedAt = Number.NEGATIVE_INFINITY
 
@@ -86,10 +98,10 @@ export class Resumer implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#stopping.abort()
     const deadline = setTimeout(() => this.#aborting.abort(), graceMs)
+    await Promise.all(this.#loops.map((loop) => loop.stop()))
     await this.#running.settled()
     clearTimeout(deadline)
-    await Promise.all(this.#loops.map((loop) => loop.stop()))
-    await this.#closeGathered()
+    await this.#letGo().catch((error: unknown) => this.#needs.onError(error, `parked keys of ${this.#queue.group}`))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -97,15 +109,46 @@ export class Resumer implements AsyncDisposable {
   }
 
   async #claim(signal: AbortSignal): Promise<void> {
-    const { database, membership, rules } = this.#needs
+    const { membership, rules } = this.#needs
     const free = rules.concurrency - this.#running.size
     const { term } = membership
     const idle = term === undefined || term.signal.aborted || this.#stopping.signal.aborted || free <= 0
-    const claims = idle ? [] : await claimKeys(database, this.#queue, term.id, free)
+    const claims = idle ? [] : await this.#claimKeys(term, free)
     if (claims.length > 0) await this.#needs.faults.at('work.after-claim')
     for (const claim of claims) if (term !== undefined) this.#running.add('parked key', this.#runKey(claim, term))
     // With all claimed there may be more; with none there is nothing until somebody rings.
     if (claims.length === 0) await this.#bell.wait(pollMs, signal)
+  }
+
+  async #claimKeys(term: Term, count: number): Promise<Claim[]> {
+    const { database } = this.#needs
+    if (this.#doubtful) await this.#doubting(() => this.#releaseStrays(term))
+    const claims = await this.#doubting(() => claimKeys(database, this.#queue, term.id, count))
+    for (const claim of claims) this.#held.add(claim)
+    return claims
+  }
+
+  #releaseStrays(term: Term): Promise<void> {
+    this.#doubtful = false
+    const held = [...this.#held].filter(({ owner }) => owner === term.id)
+    return releaseStrays(this.#needs.database, this.#queue, term.id, held.map(({ key }) => key))
+  }
+
+  async #doubting<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      this.#doubtful = true
+      throw error
+    }
+  }
+
+  /** Closes what can be closed and gives back the rest, so that nothing waits for a member that does not work on it. */
+  async #letGo(): Promise<void> {
+    await this.#closeGathered()
+    const { term } = this.#needs.membership
+    this.#held.clear()
+    if (term !== undefined) await this.#releaseStrays(term)
   }
 
   /** Runs one key until it is empty, given back or lost; a database that is away only takes time. */
@@ -115,21 +158,30 @@ export class Resumer implements AsyncDisposable {
       aborting: AbortSignal.any([this.#aborting.signal, term.signal]),
     })
     try {
-      while (!term.signal.aborted) {
-        try {
-          if ((await run.advance()) === 'empty') this.#closing.push({ claim, term })
-          return
-        } catch (error) {
-          if (isFenced(error)) return
-          this.#needs.onError(error, `parked key of ${claim.group}`)
-          if (!isInfrastructureError(error)) return await run.giveBack(1_000)
-          await sleep(250, term.signal)
-        }
-      }
+      if ((await this.#doubting(() => this.#advance(run, claim, term))) === 'empty') this.#closing.push({ claim, term })
+      else this.#held.delete(claim)
+    } catch (error) {
+      this.#held.delete(claim)
+      throw error
     } finally {
       // Room for another key.
       queueMicrotask(() => this.#bell.ring())
     }
+  }
+
+  async #advance(run: KeyRun, claim: Claim, term: Term): Promise<'empty' | 'released'> {
+    while (!term.signal.aborted) {
+      try {
+        return await run.advance()
+      } catch (error) {
+        // Only the messages may be gone, not the claim.
+        if (isFenced(error)) return await run.giveBack(0)
+        this.#needs.onError(error, `parked key of ${claim.group}`)
+        if (!isInfrastructureError(error)) return await run.giveBack(1_000)
+        await sleep(250, term.signal)
+      }
+    }
+    return 'released'
   }
 
   async #close(signal: AbortSignal): Promise<void> {
@@ -141,6 +193,7 @@ export class Resumer implements AsyncDisposable {
   async #closeGathered(): Promise<void> {
     const { term } = this.#needs.membership
     const mine = this.#closing.filter((entry) => entry.term === term)
+    for (const entry of this.#closing) if (entry.term !== term) this.#held.delete(entry.claim)
     this.#closing = []
     if (mine.length === 0) return
     try {
@@ -149,6 +202,7 @@ export class Resumer implements AsyncDisposable {
       const { closed, open } = await this.#needs.database.inTransaction((tx) => closeKeys(tx, claims))
       if (open.length > 0) this.#bell.ring()
       const done = new Set([...closed, ...open])
+      for (const { claim } of mine) if (done.has(claim.key)) this.#held.delete(claim)
       this.#closing.push(...mine.filter(({ claim }) => !done.has(claim.key)))
     } catch (error) {
       this.#closing.push(...mine)
