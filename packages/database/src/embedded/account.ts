@@ -17,8 +17,8 @@ const namespaceArguments = ['-U', `--map-user=${nobody}`, `--map-group=${nobody}
  * How the server's programs are run.
  *
  * - `direct`: as the user of this process.
- * - `namespace`: this process is root, or a user without an entry in /etc/passwd, which initdb insists on; they run in a
- *   user namespace in which that user appears as nobody. Files stay the user's own.
+ * - `namespace`: this process is root, or a user without an entry in /etc/passwd, which initdb insists on; they run in
+ *   a user namespace in which that user appears as nobody. Files stay the user's own.
  * - `user`: this process is root and may make no namespace, or the cluster belongs to somebody else: they run as that
  *   user, who must be able to reach the data directory.
  */

@@ -14,7 +14,7 @@ import { embeddedDefaults, type EmbeddedServerOptions, type ServerBinaries } fro
 
 /** Time in ms that a server whose owner has died may take to end. */
 const orphanPatienceMs = 60_000
-/** Time in ms to wait for a lock whose holder cannot be seen: one that is just starting, or one in another container. */
+/** Time in ms to wait for a lock whose holder cannot be seen: it is just starting, or in another container. */
 const unseenPatienceMs = 10_000
 /** Time in ms before a live owner counts as one that stays: one that was just killed takes a moment to be gone. */
 const ownerPatienceMs = 400

@@ -8,7 +8,7 @@ import type { EmbeddedServer, EmbeddedServerOptions, ServerBinaries, ServerExit 
 
 /**
  * The ways to end a server, from kind to rough, with the time in ms that each is given: fast shutdown; immediate
- * shutdown, after which the next start recovers from the WAL; and for a server that hangs altogether, the same by force.
+ * shutdown, after which the next start recovers from the WAL; and for a server that hangs, the same by force.
  */
 const endings = [
   { signal: 'SIGINT', patienceMs: 20_000 },

@@ -13,8 +13,8 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * Makes an empty database on the server in `HEADRACE_TEST_DATABASE_URL`, which the test runner sets, else on an embedded
- * server that the first test of this process starts and that ends with the process.
+ * Makes an empty database on the server in `HEADRACE_TEST_DATABASE_URL`, which the test runner sets, else on an
+ * embedded server that the first test of this process starts and that ends with the process.
  */
 export async function testDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const server = process.env['HEADRACE_TEST_DATABASE_URL'] ?? (await sharedServer())
