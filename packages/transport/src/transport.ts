@@ -1,4 +1,4 @@
-import { PlatformError } from '@headrace/runtime'
+import { PlatformError, type PlatformErrorCode } from '@headrace/runtime'
 import type { CarriedMessage, CarrierPosition, Message, Origin } from './message.ts'
 
 /**
@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly maxMessages?: number
   /** Most bytes in one batch, which holds at least one message; default 1 MiB. */
   readonly maxBytes?: number
+  /** The group that reads: a carrier that frees what all groups have passed keeps for it what it has not. */
+  readonly group?: string
 }
 
 export const readDefaults = { maxMessages: 256, maxBytes: 1024 * 1024 } as const
@@ -69,6 +71,15 @@ export type ReadFrom =
   | { readonly kind: 'beginning'; readonly atMs?: number }
   | { readonly kind: 'position'; readonly position: CarrierPosition; readonly atMs?: number }
 
+/** Why a carrier took nothing: by these codes a caller over HTTP learns whether it may try again. */
+export type RefusalCode = Extract<PlatformErrorCode, 'PUBLISH_REFUSED' | 'QUEUE_FULL' | 'QUEUE_UNAVAILABLE' | 'MESSAGE_TOO_LARGE'>
+
+export interface PublishErrorOptions {
+  readonly cause?: unknown
+  /** Default `PUBLISH_REFUSED`; only for what was refused. */
+  readonly code?: RefusalCode
+}
+
 /**
  * Publishing failed. `refused`: the carrier holds none of the messages. `unknown`: it may hold a prefix, all or none;
  * publish all of them again, in order.
@@ -76,8 +87,9 @@ export type ReadFrom =
 export class PublishError extends PlatformError {
   readonly outcome: 'refused' | 'unknown'
 
-  constructor(outcome: 'refused' | 'unknown', message: string, cause?: unknown) {
-    super(outcome === 'refused' ? 'PUBLISH_REFUSED' : 'PUBLISH_UNKNOWN', message, { cause })
+  constructor(outcome: 'refused' | 'unknown', message: string, options: PublishErrorOptions = {}) {
+    const code = outcome === 'refused' ? (options.code ?? 'PUBLISH_REFUSED') : 'PUBLISH_UNKNOWN'
+    super(code, message, { cause: options.cause })
     this.name = 'PublishError'
     this.outcome = outcome
   }

@@ -1,0 +1,5 @@
+export { carrierPromises } from './carrier/index.ts'
+export * from './harness.ts'
+export * from './memory-harness.ts'
+export { CarrierProof, proveOnCarrier } from './proof.ts'
+export * from './register.ts'

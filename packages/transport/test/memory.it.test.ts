@@ -1,0 +1,3 @@
+import { memoryHarness, testCarrier } from '@headrace/transport/suite'
+
+testCarrier(memoryHarness())
