@@ -8,7 +8,8 @@ import pg from 'pg'
 import { openReport } from '../lib/report.ts'
 import { shown } from '../lib/statistics.ts'
 import { load, type LoadResult } from './load.ts'
-import { type Server, startHeadrace, startScript } from './process.ts'
+import { peakMemory } from '../../tests/support/headrace.ts'
+import { type Server, startProduct, startScript } from './process.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -37,7 +38,7 @@ async function bare(): Promise<void> {
   await using server = await startScript('bare-fastify.ts')
   await warm(server)
   const result = await load({ url: server.url, clients, seconds })
-  row('bare Fastify, stores nothing', result, { memory: (await server.peakMemory()).own })
+  row('bare Fastify, stores nothing', result, { memory: (await peakMemory(server.pid)).own })
 }
 
 async function transactionEach(): Promise<void> {
@@ -46,14 +47,14 @@ async function transactionEach(): Promise<void> {
     await using server = await startScript('transaction-each.ts', database.url)
     await warm(server)
     const result = await load({ url: server.url, clients, seconds })
-    row('one transaction per request', result, { memory: (await server.peakMemory()).own })
+    row('one transaction per request', result, { memory: (await peakMemory(server.pid)).own })
   })
 }
 
 /** With a rate: whether the consumers keep up; without: what can be accepted while they run, and how long they need. */
 async function headrace(name: string, rate?: number): Promise<void> {
   await inDirectory(async (directory) => {
-    await using server = await startHeadrace(directory, port)
+    await using server = await startProduct(directory, port)
     await warm(server)
     await drained(server)
     const backlog = watchBacklog(server)
@@ -62,7 +63,7 @@ async function headrace(name: string, rate?: number): Promise<void> {
     const left = (await queueSize(server)) ?? Number.NaN
     const drainMs = await drained(server)
     const audit = await auditOf(directory)
-    const memory = await server.peakMemory()
+    const memory = await peakMemory(server.pid)
     report.note(JSON.stringify({ backlog: samples, left, drainMs, audit, memory }))
     row(`headrace, durable, consumers running, ${name}`, result, {
       memory: memory.own,

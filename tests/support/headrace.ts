@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+
+/** The product in a process of its own, as a user starts it. */
+export interface Headrace extends AsyncDisposable {
+  /** Address by which it was found ready. */
+  readonly url: string
+  readonly pid: number
+  /** What it has printed so far, both streams. */
+  readonly output: () => string
+  /** Ends it as a crash would. */
+  kill(): Promise<void>
+  /** Asks it to stop, as Ctrl-C does; resolves with its exit code. */
+  stop(): Promise<number | null>
+}
+
+export interface HeadraceOptions {
+  readonly environment: Readonly<Record<string, string>>
+  /** Arguments behind `run`. */
+  readonly args?: readonly string[]
+  /** The address whose /ready says that it is up. */
+  readonly url: string
+  /** Time in ms to become ready; default 30 000. */
+  readonly deadlineMs?: number
+}
+
+const main = fileURLToPath(new URL('../../apps/platform/bin/headrace.mjs', import.meta.url))
+
+/** Starts `headrace run` and waits until it is ready. Throws with its output when it ends or takes too long. */
+export async function startHeadrace(options: HeadraceOptions): Promise<Headrace> {
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], LOG_LEVEL: 'warn', ...options.environment }
+  const child = spawn(process.execPath, [main, 'run', ...(options.args ?? [])], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  try {
+    await untilReady(child, options)
+  } catch (error) {
+    await end(child, 'SIGKILL')
+    throw new Error(`${String(error)}\n${output}`)
+  }
+  return {
+    url: options.url,
+    pid: child.pid ?? 0,
+    output: () => output,
+    kill: async () => void (await end(child, 'SIGKILL')),
+    stop: () => end(child, 'SIGTERM'),
+    async [Symbol.asyncDispose]() {
+      await end(child, 'SIGTERM')
+    },
+  }
+}
+
+async function untilReady(child: ChildProcess, { url, deadlineMs = 30_000 }: HeadraceOptions): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`headrace ended with ${child.exitCode}`)
+    if (await fetch(`${url}/ready`).then((answer) => answer.ok, () => false)) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`headrace was not ready within ${deadlineMs} ms`)
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  await exited
+  return child.exitCode
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer()
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    }),
+  )
+  const ports = servers.map((server) => {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  })
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+/** Peak memory so far in MiB: of a process itself, and with its children (shared pages count in each). */
+export async function peakMemory(pid: number): Promise<{ own: number; all: number }> {
+  const own = await peakOf(pid)
+  const below = await Promise.all((await descendants(pid)).map(peakOf))
+  return { own, all: below.reduce((sum, each) => sum + each, own) }
+}
+
+/** VmHWM in MiB. */
+async function peakOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024
+}
+
+async function descendants(pid: number): Promise<number[]> {
+  const tasks = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  const children = tasks.split(' ').filter((text) => text !== '').map(Number)
+  return [...children, ...(await Promise.all(children.map(descendants))).flat()]
+}
