@@ -10,8 +10,8 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly url: string
   /** COMMITs that were cut so far. */
   readonly cuts: number
-  /** Cuts the next COMMITs, one after the other, in these ways. */
-  cutNext(...cuts: readonly Cut[]): void
+  /** Cuts the next COMMIT of a transaction that held the statement with this name. */
+  cutNext(cut: Cut, statement: string): void
 }
 
 const commitBytes = Buffer.from('commit\0')
@@ -19,7 +19,7 @@ const commitBytes = Buffer.from('commit\0')
 export async function cuttingProxy(serverUrl: string): Promise<CuttingProxy> {
   const target = new URL(serverUrl)
   const sockets = new Set<Socket>()
-  const planned: Cut[] = []
+  const planned: { readonly cut: Cut; readonly statement: Buffer }[] = []
   let cuts = 0
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname)
@@ -32,8 +32,14 @@ export async function cuttingProxy(serverUrl: string): Promise<CuttingProxy> {
     upstream.on('data', (bytes) => client.writable && client.write(bytes))
     upstream.on('close', () => client.destroy())
     client.on('close', () => upstream.end())
+    // What was sent since the last COMMIT, in which statements are called by their names.
+    let sent = Buffer.alloc(0)
     client.on('data', (bytes) => {
-      const cut = bytes.includes(commitBytes) ? planned.shift() : undefined
+      sent = Buffer.concat([sent, bytes])
+      const commits = bytes.includes(commitBytes)
+      const at = commits ? planned.findIndex(({ statement }) => sent.includes(statement)) : -1
+      const cut = planned.splice(at, at < 0 ? 0 : 1)[0]?.cut
+      if (commits) sent = Buffer.alloc(0)
       if (cut !== undefined) cuts += 1
       if (cut === 'before') upstream.destroy()
       else upstream.write(bytes)
@@ -51,7 +57,7 @@ export async function cuttingProxy(serverUrl: string): Promise<CuttingProxy> {
     get cuts() {
       return cuts
     },
-    cutNext: (...more) => void planned.push(...more),
+    cutNext: (cut, statement) => void planned.push({ cut, statement: Buffer.from(`${statement}\0`) }),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       server.close()
