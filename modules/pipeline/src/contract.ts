@@ -4,6 +4,7 @@ import type { MessageState } from './domain/message-status.ts'
 
 export type { DataMessage } from './domain/data-message.ts'
 export type { MessageState } from './domain/message-status.ts'
+export { ingestSchema, ingestStatsShape, messageSchema, processorStatsShape } from './http-shapes.ts'
 export type { ProcessMessage } from './handlers/registered-function.ts'
 
 /** A comma list of base addresses over HTTP. */

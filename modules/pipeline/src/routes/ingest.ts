@@ -1,32 +1,15 @@
 import { type Admission, type App, invalidRequest } from '@headrace/http-kit'
 import { childTrace, formatTraceparent, parseTraceparent } from '@headrace/runtime'
-import { Type } from 'typebox'
 import type { Backlog } from '../backlog.ts'
 import type { IngestStats } from '../contract.ts'
 import type { DataMessage } from '../domain/data-message.ts'
+import { ingestSchema } from '../http-shapes.ts'
 import type { Intake } from '../intake/intake.ts'
 import { protobufType } from '../wire/queue-body.ts'
 import type { ToQueueMessage } from '../wire/queue-message.ts'
 import type { KeyedAccepting } from './accepting.ts'
 import { protobufMessage } from './protobuf-body.ts'
 import { fullError } from './room.ts'
-
-const ingestBody = Type.Object(
-  {
-    source: Type.Optional(Type.String({ description: 'Messages of one source keep their order.' })),
-    data: Type.Optional(Type.String({ description: 'Its UTF-8 bytes are the payload.' })),
-    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
-  },
-  { examples: [{ source: 'sensor-1', data: 'hello', metadata: { unit: 'C' } }] },
-)
-
-const ingestAnswer = Type.Object({
-  messageId: Type.String({ format: 'uuid' }),
-  status: Type.Literal('accepted'),
-  durability: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('replicated')], {
-    description: 'What the message survives: nothing, any process killed, one machine lost.',
-  }),
-})
 
 export interface IngestNeeds {
   readonly intake: Intake
@@ -112,13 +95,7 @@ export function addIngestRoute(app: App, path: string, needs: IngestNeeds, count
           counters.failed += 1
           done()
         },
-        schema: {
-          tags: ['pipeline'],
-          summary: 'Accepts a message',
-          description: 'Once it is answered the message will be processed, even if any process is killed the next instant.',
-          body: { content: { 'application/json': { schema: ingestBody }, [protobufType]: { schema: Type.Any() } } },
-          response: { 200: ingestAnswer },
-        },
+        schema: ingestSchema,
       },
       handler,
     )

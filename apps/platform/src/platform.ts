@@ -1,0 +1,5 @@
+export { migrationSources } from './migrations.ts'
+export type { Address } from './servers.ts'
+export { type PlatformSettings, platformSettings } from './settings.ts'
+export { type Platform, type PlatformOptions, startPlatform } from './start.ts'
+export { openStorage, type Storage } from './storage.ts'

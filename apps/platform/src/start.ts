@@ -1,0 +1,157 @@
+import { readiness } from '@headrace/http-kit'
+import {
+  createLogger,
+  createMetrics,
+  type Environment,
+  type FaultPoints,
+  type Logger,
+  type Metrics,
+  messageOf,
+  noFaults,
+  type OnBackgroundError,
+  PlatformError,
+  type RunningModules,
+  readSettings,
+  secretValues,
+  startModules,
+} from '@headrace/runtime'
+import { type Selection, selection } from './catalogue.ts'
+import { version } from './cli/version.ts'
+import type { BareContext } from './context.ts'
+import { type Address, createServers, type Servers } from './servers.ts'
+import { type PlatformSettings, platformSettings } from './settings.ts'
+import { openStored, type Stored } from './stored.ts'
+import { portsOf } from './topology.ts'
+import { warningsOf } from './warnings.ts'
+
+export interface PlatformOptions {
+  readonly env: Environment
+  /** Modules and roles to start, as `gateway,pipeline:ingest`; all unless given. */
+  readonly only?: string
+  /** False refuses an older schema with `SCHEMA_OUTDATED` instead of bringing it up to date. */
+  readonly migrate?: boolean
+  readonly logger?: Logger
+  readonly faults?: FaultPoints
+  /** Called once everything listens. */
+  readonly onReady?: (platform: Platform) => void
+}
+
+/** A process of the platform that runs. */
+export interface Platform extends AsyncDisposable {
+  readonly addresses: readonly Address[]
+  /** What runs, as `module:role`. */
+  readonly roles: readonly string[]
+  /** What is set and probably not meant so. */
+  readonly warnings: readonly string[]
+  /** Resolves when something ended that the process cannot go on without; it is then to be stopped. */
+  readonly failed: Promise<PlatformError>
+  /** Takes nothing new, finishes what is in flight, releases everything; `STOP_TIMEOUT` names what was late. */
+  stop(options?: { readonly deadlineMs?: number }): Promise<void>
+}
+
+const defaultStopMs = 10_000
+
+/**
+ * Starts what `only` names. Rejects with a `PlatformError` that says what to change: `INVALID_SETTING`, `PORT_TAKEN`,
+ * `DATABASE_…`, `SCHEMA_OUTDATED`, `MODULE_START_FAILED`; what had been started is then stopped again.
+ */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const settings = readSettings(platformSettings, options.env)
+  const chosen = selection(options.only)
+  const needs = processNeeds(options, settings, chosen)
+  const parts = new StartedParts()
+  try {
+    await startParts(parts, needs)
+  } catch (error) {
+    // A failure while stopping must not cover up why the start failed.
+    await parts.stop(defaultStopMs).catch(() => {})
+    throw error
+  }
+  const platform = platformOf(parts, warningsOf(options.env, settings))
+  options.onReady?.(platform)
+  return platform
+}
+
+/** What the parts of one process are made from. */
+export interface ProcessNeeds {
+  readonly settings: PlatformSettings
+  readonly selection: Selection
+  readonly mayMigrate: boolean
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly faults: FaultPoints
+  readonly onError: OnBackgroundError
+}
+
+function processNeeds(options: PlatformOptions, settings: PlatformSettings, chosen: Selection): ProcessNeeds {
+  const logger = options.logger ?? ownLogger(settings)
+  return {
+    settings,
+    selection: chosen,
+    mayMigrate: options.migrate ?? true,
+    logger,
+    metrics: createMetrics({ process: true }),
+    faults: options.faults ?? noFaults,
+    onError: (error, name) => logger.warn(`${name} failed and is tried again: ${messageOf(error)}`, { error }),
+  }
+}
+
+function ownLogger(settings: PlatformSettings): Logger {
+  const format = settings.LOG_FORMAT === undefined ? {} : { format: settings.LOG_FORMAT }
+  return createLogger({ level: settings.LOG_LEVEL, ...format, secrets: secretValues(platformSettings, settings) })
+}
+
+/** What has been started so far, in the order of starting. */
+class StartedParts {
+  stored: Stored | undefined
+  servers: Servers | undefined
+  readonly modules: RunningModules[] = []
+  addresses: readonly Address[] = []
+
+  /** HTTP first, so that nothing new comes; then the roles in reverse; then what they stand on. */
+  async stop(deadlineMs: number): Promise<void> {
+    const deadlineAt = performance.now() + deadlineMs
+    const leftMs = () => Math.max(0, deadlineAt - performance.now())
+    const failures: unknown[] = []
+    const keep = (error: unknown) => void failures.push(error)
+    await this.servers?.stop(leftMs()).catch(keep)
+    for (const modules of this.modules.toReversed()) await modules.stop({ deadlineMs: leftMs() }).catch(keep)
+    await this.stored?.stop().catch(keep)
+    if (failures.length > 0) throw failures[0]
+  }
+}
+
+async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<void> {
+  const { settings, selection: chosen, logger, metrics } = needs
+  const probes: BareContext['probes'] = {}
+  // Asked for when the first check comes: by then the roles have added their probes.
+  let asked: ReturnType<typeof readiness> | undefined
+  const onFailure = (part: string, error: unknown) => logger.warn(`${part} is not ready`, { error })
+  const ready = { check: () => (asked ??= readiness(probes, { onFailure })).check() }
+
+  if (chosen.stored.length > 0) parts.stored = await openStored(needs, probes)
+  const ports = portsOf(chosen, settings)
+  parts.servers = await createServers(ports, { settings, logger, metrics, readiness: ready, version })
+  const bare: BareContext = { settings, surfaces: parts.servers.surfaces, offers: {}, probes }
+  if (parts.stored !== undefined) {
+    parts.modules.push(await startModules(chosen.stored, { ...bare, ...parts.stored.context }))
+  }
+  if (chosen.bare.length > 0) parts.modules.push(await startModules(chosen.bare, bare))
+  parts.addresses = await parts.servers.listen()
+}
+
+function platformOf(parts: StartedParts, warnings: readonly string[]): Platform {
+  let stopping: Promise<void> | undefined
+  const stop = (options: { readonly deadlineMs?: number } = {}) => {
+    stopping ??= parts.stop(options.deadlineMs ?? defaultStopMs)
+    return stopping
+  }
+  return {
+    addresses: parts.addresses,
+    roles: parts.modules.flatMap(({ roles }) => roles),
+    warnings,
+    failed: parts.stored?.failed ?? Promise.withResolvers<PlatformError>().promise,
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  }
+}

@@ -1,0 +1,11 @@
+import type { App } from '@headrace/http-kit'
+import type { GatewayOffers, GatewaySettings } from './contract.ts'
+
+/** What this module needs of the process that runs it. */
+export interface GatewayContext {
+  readonly settings: GatewaySettings
+  /** The public port. */
+  readonly surfaces: { readonly public: App | undefined }
+  /** What runs in this process; the rest is found by its address. */
+  readonly offers: GatewayOffers
+}
