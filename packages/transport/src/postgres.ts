@@ -1,4 +1,4 @@
-import { type CarriedMessage, logPartitions } from './message.ts'
+import { type CarriedMessage, logPartitions, messageBytes } from './message.ts'
 import { type Batch, type ReadFrom, type ReadOptions, readDefaults, type Transport } from './transport.ts'
 
 /** One read of a log's partition. */
@@ -36,8 +36,10 @@ export function postgresTransport(log: ReadableLog): Transport {
     partitions: async () => logPartitions,
     publish: () => Promise.reject(new TypeError('the log is its own carrier: append instead of publishing')),
     read: (topic, partition, from, options) => {
-      const signal = AbortSignal.any([options.signal, stopping.signal])
-      return readAhead(readLog(log, topic, partition, from, { ...options, signal }))
+      // Its own, too: a reader that leaves must not wait for a batch that is read ahead at the log's end.
+      const leaving = new AbortController()
+      const signal = AbortSignal.any([options.signal, stopping.signal, leaving.signal])
+      return readAhead(readLog(log, topic, partition, from, { ...options, signal }), leaving)
     },
     probe: (signal) => log.probe(signal),
     async stop() {
@@ -73,14 +75,29 @@ async function* readLog(
       continue
     }
     missing = false
-    yield { incarnation: log.id, messages, atEnd: messages.length < maxMessages }
     next = last.position + 1
     sinceMs = last.at
+    const full = messages.length === maxMessages
+    const atEnd = !full && !(mayBeCut(messages, maxBytes) && (await holds(log, { topic, partition, from: next, sinceMs })))
+    yield { incarnation: log.id, messages, atEnd }
   }
 }
 
+/** Below this part of a batch's bytes no message is so large that it did not fit any more. */
+const cutPart = 1 / 16
+
+/** Tells whether the limit in bytes may have ended a batch, rather than the end of the log. */
+function mayBeCut(messages: readonly CarriedMessage[], maxBytes: number): boolean {
+  return messages.reduce((bytes, message) => bytes + messageBytes(message), 0) > maxBytes * cutPart
+}
+
+async function holds(log: ReadableLog, place: Pick<LogRange, 'topic' | 'partition' | 'from' | 'sinceMs'>): Promise<boolean> {
+  const messages = await log.read({ ...place, maxMessages: 1, maxBytes: 1 })
+  return messages.length > 0
+}
+
 /** Reads the next batch while the consumer handles the last one. */
-async function* readAhead(batches: AsyncGenerator<Batch>): AsyncGenerator<Batch> {
+async function* readAhead(batches: AsyncGenerator<Batch>, leaving: AbortController): AsyncGenerator<Batch> {
   let ahead = batches.next()
   try {
     while (true) {
@@ -92,6 +109,7 @@ async function* readAhead(batches: AsyncGenerator<Batch>): AsyncGenerator<Batch>
       yield value
     }
   } finally {
+    leaving.abort()
     await batches.return(undefined).catch(() => undefined)
   }
 }

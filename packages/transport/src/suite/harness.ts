@@ -44,6 +44,8 @@ export const suiteSizes = {
 export interface CarrierHarness {
   /** The carrier, and what is special about this way of running it. */
   readonly name: string
+  /** True when the carrier is the log of the database itself. */
+  readonly isLog?: boolean
   /** What this carrier cannot do, or this harness not bring about: each with the reason, which the report shows. */
   readonly cannot?: Readonly<Partial<Record<Ability, string>>>
   readonly sizes?: Partial<Sizes>

@@ -1,5 +1,6 @@
 export { carrierPromises } from './carrier/index.ts'
 export * from './harness.ts'
 export * from './memory-harness.ts'
+export * from './postgres-harness.ts'
 export { CarrierProof, proveOnCarrier } from './proof.ts'
 export * from './register.ts'

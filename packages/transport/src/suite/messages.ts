@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type CarriedMessage, logPartitions, type Message, messageBytes, partitionOf } from '../message.ts'
 
 const found = new Map<number, string[]>()
@@ -24,6 +25,17 @@ export function numbered(key: string, count: number, first = 1): Message[] {
 export function messageOfBytes(key: string, bytes: number, number = 1): Message {
   const message = { id: `${key}#${number}`, key, type: 'suite.sized', headers: {}, body: new Uint8Array() }
   return { ...message, body: Buffer.alloc(bytes - messageBytes(message), number % 251) }
+}
+
+/** Asserts that the ids are these in this order, and says in one line where they first differ. */
+export function assertIds(actual: readonly string[], expected: readonly string[], what = 'messages'): void {
+  const at = expected.findIndex((id, index) => actual[index] !== id)
+  if (at === -1 && actual.length === expected.length) return
+  const place = at === -1 ? expected.length : at
+  const shown = (ids: readonly string[]) => ids.slice(Math.max(place - 2, 0), place + 3).join(', ') || 'nothing'
+  assert.fail(
+    `${what} from number ${place + 1} on: ${shown(actual)} instead of ${shown(expected)} (${actual.length} of ${expected.length})`,
+  )
 }
 
 export function idsOf(messages: readonly Message[]): string[] {

@@ -3,7 +3,7 @@ import { withDeadline } from '@headrace/runtime'
 import { logPartitions, type Message } from '../message.ts'
 import type { Transport } from '../transport.ts'
 import { type CarrierHarness, type CarrierUnderTest, type Sizes, suiteSizes } from './harness.ts'
-import { type Publisher, publisherOn } from './publisher.ts'
+import { appending, type Publisher, publisherOn } from './publisher.ts'
 import { Reader, type Reading } from './reader.ts'
 
 /** What a promise about the carrier alone is proven with: a topic of its own, users, readers and deadlines. */
@@ -39,8 +39,10 @@ export class CarrierProof implements AsyncDisposable {
   /** A publisher of its own, or on a given user; appends where that is publishing. */
   async publisher(on?: Transport): Promise<Publisher> {
     const { append } = this.carrier
-    if (append !== undefined) return { put: (messages) => this.within('the append', append(this.topic, messages)) }
-    const publisher = await publisherOn(on ?? (await this.connect()), { topic: this.topic })
+    const publisher =
+      append === undefined
+        ? await publisherOn(on ?? (await this.connect()), { topic: this.topic })
+        : appending((messages) => append(this.topic, messages))
     return { put: (messages) => this.within('the publish', publisher.put(messages)) }
   }
 

@@ -13,6 +13,18 @@ export interface PublisherOptions {
   readonly log?: string
 }
 
+/** Appends to a log, one call after the other: appends side by side have no order. */
+export function appending(append: (messages: readonly Message[]) => Promise<void>): Publisher {
+  let tail: Promise<void> = Promise.resolve()
+  return {
+    put(messages) {
+      const turn = tail.then(() => append(messages))
+      tail = turn.catch(() => undefined)
+      return turn
+    },
+  }
+}
+
 export async function publisherOn(carrier: Transport, { topic, log }: PublisherOptions): Promise<Publisher> {
   const partitions = await carrier.partitions(topic)
   const tails = new Map<number, Promise<void>>()

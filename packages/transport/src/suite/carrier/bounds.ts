@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { PublishError } from '../../transport.ts'
 import type { SuitePromise } from '../harness.ts'
-import { idsOf, keyIn, messageOfBytes, numbered } from '../messages.ts'
+import { assertIds, idsOf, keyIn, messageOfBytes, numbered } from '../messages.ts'
 import type { CarrierProof } from '../proof.ts'
 
 const partition = 3
@@ -43,7 +43,7 @@ async function provesFull(proof: CarrierProof, bytes: number): Promise<void> {
   const user = await proof.connect()
   const carried = partition % (await user.partitions(proof.topic))
   const reader = await (await proof.reader({ partition, group: 'g' }, user)).until(taken.length)
-  assert.deepEqual(idsOf(reader.messages), taken, 'exactly what was confirmed is held')
+  assertIds(idsOf(reader.messages), taken, 'exactly what was confirmed is held')
   const { next } = reader
   if (next.kind === 'position') user.passed?.('g', proof.topic, carried, next.position)
   const more = messageOfBytes(keyIn(partition), bytes, taken.length + 1)
@@ -68,7 +68,7 @@ export const boundPromises: readonly SuitePromise<CarrierProof>[] = [
       // The batch at hand, the one ahead, and what came with it over the wire.
       assert.ok(grown <= 5 * mebibyte, `${grown} bytes in memory for a reader of ${mebibyte} bytes that stands still`)
       await reader.until(messages.length)
-      assert.deepEqual(idsOf(reader.messages), idsOf(messages))
+      assertIds(idsOf(reader.messages), idsOf(messages))
     },
   },
   {
@@ -98,7 +98,7 @@ export const boundPromises: readonly SuitePromise<CarrierProof>[] = [
       const fitting = tooMany.slice(0, 2)
       await user.publish(proof.topic, carried, fitting)
       await reader.until(taken.length + 2)
-      assert.deepEqual(idsOf(reader.messages.slice(-2)), idsOf(fitting))
+      assertIds(idsOf(reader.messages.slice(-2)), idsOf(fitting))
     },
   },
 ]

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict'
 import { partitionOf } from '../../message.ts'
 import type { SuitePromise } from '../harness.ts'
-import { idsOf, keyIn, numbered } from '../messages.ts'
+import { assertIds, idsOf, keyIn, numbered } from '../messages.ts'
 import type { CarrierProof } from '../proof.ts'
 
 /** Promises about order, partitions and who gets what. */
@@ -16,7 +15,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
         await publisher.put(messages.slice(at, at + size))
       }
       await reader.until(messages.length)
-      assert.deepEqual(idsOf(reader.messages), idsOf(messages))
+      assertIds(idsOf(reader.messages), idsOf(messages))
     },
   },
   {
@@ -28,7 +27,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
         await publisher.put(numbered(keyIn(3), 3, round * 3 + 1))
         const reader = await proof.reader({ partition: 3 }, user)
         await reader.untilEnd()
-        assert.deepEqual(idsOf(reader.messages), idsOf(numbered(keyIn(3), round * 3 + 3)))
+        assertIds(idsOf(reader.messages), idsOf(numbered(keyIn(3), round * 3 + 3)))
         reader.abort()
       }
     },
@@ -43,7 +42,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
       const readers = await Promise.all(partitions.map((partition) => proof.reader({ partition }, user)))
       await Promise.all(readers.map((reader) => reader.until(20)))
       for (const [at, reader] of readers.entries()) {
-        assert.deepEqual(idsOf(reader.messages), idsOf(messages.slice(at * 20, at * 20 + 20)))
+        assertIds(idsOf(reader.messages), idsOf(messages.slice(at * 20, at * 20 + 20)))
       }
     },
   },
@@ -60,7 +59,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
       await slow?.step()
       await Promise.all(others.map((reader) => reader.until(proof.sizes.few)))
       await slow?.until(proof.sizes.few)
-      assert.deepEqual(idsOf(slow?.messages ?? []), idsOf(messages[0] ?? []))
+      assertIds(idsOf(slow?.messages ?? []), idsOf(messages[0] ?? []))
     },
   },
   {
@@ -76,8 +75,8 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
       const next = first.next
       if (next.kind === 'position') user.passed?.('first', proof.topic, partition, next.position)
       await second.until(messages.length)
-      assert.deepEqual(idsOf(first.messages), idsOf(messages))
-      assert.deepEqual(idsOf(second.messages), idsOf(messages))
+      assertIds(idsOf(first.messages), idsOf(messages))
+      assertIds(idsOf(second.messages), idsOf(messages))
     },
   },
   {
@@ -89,7 +88,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
       await (await proof.reader({ partition: 3 }, user)).until(messages.length)
       const late = await proof.reader({ partition: 3 })
       await late.until(messages.length)
-      assert.deepEqual(idsOf(late.messages), idsOf(messages))
+      assertIds(idsOf(late.messages), idsOf(messages))
     },
   },
   {
@@ -114,7 +113,7 @@ export const orderPromises: readonly SuitePromise<CarrierProof>[] = [
         }),
       )
       const received = Map.groupBy((await Promise.all(reading)).flat(), ({ key }) => key)
-      for (const key of keys) assert.deepEqual(idsOf(received.get(key) ?? []), idsOf(numbered(key, each)))
+      for (const key of keys) assertIds(idsOf(received.get(key) ?? []), idsOf(numbered(key, each)))
     },
   },
 ]

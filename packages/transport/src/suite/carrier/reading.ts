@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { SuitePromise } from '../harness.ts'
-import { idsOf, keyIn, messageOfBytes, numbered } from '../messages.ts'
+import { assertIds, idsOf, keyIn, messageOfBytes, numbered } from '../messages.ts'
 import type { CarrierProof } from '../proof.ts'
 import { after, beginning } from '../reader.ts'
 
@@ -25,7 +25,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
         from = reader.next
         await user.stop()
       }
-      assert.deepEqual(ids, idsOf(messages).slice(0, ids.length))
+      assertIds(ids, idsOf(messages).slice(0, ids.length))
       assert.ok(ids.length >= few, `${ids.length} of ${few} messages`)
     },
   },
@@ -41,7 +41,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
         const message = batch.messages[at]
         const reader = await proof.reader({ partition, from: after(batch, message, 0) }, user)
         await reader.until(10 - at)
-        assert.deepEqual(idsOf(reader.messages), idsOf(messages.slice(at)))
+        assertIds(idsOf(reader.messages), idsOf(messages.slice(at)))
       }
     },
   },
@@ -54,7 +54,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
       const position = { incarnation: randomUUID(), number: 8 }
       const reader = await proof.reader({ partition, from: { kind: 'position', position } }, user)
       await reader.until(10)
-      assert.deepEqual(idsOf(reader.messages), idsOf(messages))
+      assertIds(idsOf(reader.messages), idsOf(messages))
       assert.notEqual(reader.batches[0]?.incarnation, position.incarnation)
     },
   },
@@ -80,7 +80,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
       const woken = reader.until(2)
       await proof.put(numbered(keyIn(partition), 2, 4), user)
       await woken
-      assert.deepEqual(idsOf(reader.messages), idsOf(numbered(keyIn(partition), 2, 4)))
+      assertIds(idsOf(reader.messages), idsOf(numbered(keyIn(partition), 2, 4)))
     },
   },
   {
@@ -108,7 +108,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
       while (reader.last?.id !== messages.at(-1)?.id) await reader.step(`message ${messages.at(-1)?.id}`)
       const wanted = idsOf(messages.slice(-reader.messages.length))
       assert.ok(wanted.length >= 3, `${wanted.length} of 3 messages`)
-      assert.deepEqual(idsOf(reader.messages), wanted)
+      assertIds(idsOf(reader.messages), wanted)
     },
   },
   {
@@ -126,7 +126,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
       for (const from of [after(batch, held.messages[2], 0), beginning]) {
         const reader = await proof.reader({ partition, from })
         await reader.until(4)
-        assert.deepEqual(idsOf(reader.messages), idsOf(messages.slice(6)))
+        assertIds(idsOf(reader.messages), idsOf(messages.slice(6)))
       }
     },
   },
@@ -140,7 +140,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
         // The reader checks each batch.
         const reader = await proof.reader({ partition, ...limits }, user)
         await reader.until(40)
-        assert.deepEqual(idsOf(reader.messages), idsOf(messages))
+        assertIds(idsOf(reader.messages), idsOf(messages))
         const early = reader.batches.findIndex(({ atEnd }) => atEnd)
         assert.ok(early === -1 || early === reader.batches.length - 1, 'the carrier said that it held no more too early')
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { PlatformError } from '@headrace/runtime'
 import { PublishError, type Transport } from '../../transport.ts'
 import type { SuitePromise } from '../harness.ts'
-import { idsOf, keyIn, numbered } from '../messages.ts'
+import { assertIds, idsOf, keyIn, numbered } from '../messages.ts'
 import type { CarrierProof } from '../proof.ts'
 
 const partition = 3
@@ -45,7 +45,7 @@ export const stoppingPromises: readonly SuitePromise<CarrierProof>[] = [
       await Promise.all(puts)
       await user.stop()
       const reader = await (await proof.reader({ partition })).until(confirmed)
-      assert.deepEqual(idsOf(reader.messages), idsOf(messages))
+      assertIds(idsOf(reader.messages), idsOf(messages))
     },
   },
   {
@@ -62,7 +62,7 @@ export const stoppingPromises: readonly SuitePromise<CarrierProof>[] = [
         const error = await proof.within('the end of a publisher whose carrier stopped', ended)
         assert.ok(error instanceof PublishError, `a publish failed with ${String(error)}`)
         const held = await (await proof.reader({ partition: each })).until(confirmed.length)
-        assert.deepEqual(idsOf(held.messages).slice(0, confirmed.length), confirmed)
+        assertIds(idsOf(held.messages).slice(0, confirmed.length), confirmed)
       }
     },
   },

@@ -1,0 +1,3 @@
+import { postgresHarness, testCarrier } from '@headrace/transport/suite'
+
+testCarrier(postgresHarness((error, name) => console.error(name, error)))
