@@ -33,7 +33,7 @@ export class Tail {
       segment = { records: [], bytes: 0 }
       this.#segments.set(name, segment)
     }
-    segment.records.push(this.#toCarried(message, place))
+    segment.records.push(copyOf(this.#toCarried(message, place)))
     segment.bytes += messageBytes(message)
     if (segment.records.length > Tail.maxMessages || segment.bytes > Tail.maxBytes) halve(segment)
   }
@@ -50,7 +50,7 @@ export class Tail {
       bytes += messageBytes(record)
       return index > 0 && bytes > maxBytes
     })
-    return end < 0 ? ahead : ahead.slice(0, end)
+    return (end < 0 ? ahead : ahead.slice(0, end)).map(copyOf)
   }
 
   /** Forgets everything: the connection was lost, and the server that comes back may be another. */
@@ -70,6 +70,11 @@ export class Tail {
       origin: { log: this.#logId, partition: place.partition, offset: place.offset },
     }
   }
+}
+
+/** As if it had come over a wire: whoever changes it afterwards changes it for nobody else. */
+function copyOf(record: CarriedMessage): CarriedMessage {
+  return { ...record, headers: { ...record.headers }, body: Buffer.from(record.body) }
 }
 
 /** Drops the older half, so that dropping costs little per message. */
