@@ -37,11 +37,30 @@ export function isInfrastructureError(error: unknown): boolean {
   return infrastructureClasses.includes(state.slice(0, 2)) || infrastructureStates.includes(state)
 }
 
+/** What the system says of a socket; other codes of its (ENOENT, ENOSPC, …) are the fault of whoever got them. */
+const socketCodes = [
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETRESET',
+  'ENETUNREACH',
+  'ENOTCONN',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+]
+
 const connectionMessages = [
   'Connection terminated',
   'Client has encountered a connection error',
   'Client was closed',
   'timeout exceeded when trying to connect',
+  'timeout expired',
   'Cannot use a pool after calling end',
   'Connection ended',
 ]
@@ -49,7 +68,8 @@ const connectionMessages = [
 /** Tells whether an error without SQLSTATE says that the connection is gone. The client gives these no code. */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if ('code' in error && typeof error.code === 'string' && /^(E[A-Z]+|ERR_SOCKET.*)$/.test(error.code)) return true
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (socketCodes.includes(code) || code.startsWith('ERR_SOCKET')) return true
   return connectionMessages.some((text) => error.message.startsWith(text))
 }
 

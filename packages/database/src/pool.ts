@@ -1,4 +1,4 @@
-import { PlatformError } from '@headrace/runtime'
+import { hasCode, PlatformError } from '@headrace/runtime'
 import pg from 'pg'
 import { wrapDatabaseError } from './errors.ts'
 import { settleCommit } from './marker.ts'
@@ -20,7 +20,7 @@ export interface DatabaseOptions {
   readonly idleInTransactionMs?: number
   /** The role that every connection takes on (`set role`), for tests of a module's rights. */
   readonly role?: string
-  /** Told of connections that break while nobody uses them. */
+  /** Told of connections that break while nobody uses them, and of hooks after a commit that threw. */
   readonly onError?: (error: Error) => void
 }
 
@@ -71,6 +71,7 @@ class PooledDatabase implements Database {
   readonly #pool: pg.Pool
   readonly #running = new Map<pg.PoolClient, number>()
   readonly #watchdog: NodeJS.Timeout
+  readonly #onError: (error: Error) => void
   #stopped: Promise<void> | undefined
 
   constructor(options: DatabaseOptions) {
@@ -82,7 +83,8 @@ class PooledDatabase implements Database {
       idleTimeoutMillis: 60_000,
     } as pg.PoolConfig)
     // Without a listener an idle connection that the server closes would end the process.
-    this.#pool.on('error', (error) => options.onError?.(error))
+    this.#onError = (error) => options.onError?.(error)
+    this.#pool.on('error', this.#onError)
     this.#watchdog = setInterval(() => this.#dropUnresponsive(), 5_000)
     // The pool itself keeps the process alive while it has work; this timer only looks after it and is cleared in stop().
     this.#watchdog.unref()
@@ -91,8 +93,12 @@ class PooledDatabase implements Database {
   async query<R extends object>(statement: Statement): Promise<Rows<R>> {
     const client = await this.#connect()
     return this.#using(client, async () => {
-      const { rows, rowCount } = await client.query<R>(toQuery(statement))
-      return { rows, rowCount: rowCount ?? 0 }
+      try {
+        const { rows, rowCount } = await client.query<R>(toQuery(statement))
+        return { rows, rowCount: rowCount ?? 0 }
+      } catch (error) {
+        throw wrapDatabaseError(error)
+      }
     })
   }
 
@@ -101,7 +107,7 @@ class PooledDatabase implements Database {
     options: TransactionOptions = {},
   ): Promise<T> {
     const client = await this.#connect()
-    const run = new TransactionRun(client, options)
+    const run = new TransactionRun(client, options, this.#onError)
     const outcome = await this.#using(client, () => run.execute(work))
     if (outcome.kind === 'committed') return outcome.value
     // A fresh connection: the old one is gone, and with it the answer to COMMIT.
@@ -148,9 +154,8 @@ class PooledDatabase implements Database {
     try {
       return await action()
     } catch (error) {
-      const wrapped = wrapDatabaseError(error)
-      if (wrapped instanceof PlatformError && wrapped !== error) broken ??= wrapped
-      throw wrapped
+      if (hasCode(error, 'DATABASE_UNAVAILABLE')) broken ??= error
+      throw error
     } finally {
       this.#running.delete(client)
       client.off('error', onError)

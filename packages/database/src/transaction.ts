@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { PlatformError } from '@headrace/runtime'
+import { hasCode, messageOf, PlatformError } from '@headrace/runtime'
 import type pg from 'pg'
-import { isConnectionError, sqlState } from './errors.ts'
+import { sqlState, wrapDatabaseError } from './errors.ts'
 import { markerStatement } from './marker.ts'
 import { toQuery } from './pool.ts'
 import type { Collector, Rows, Statement, Transaction, TransactionOptions } from './types.ts'
@@ -23,23 +23,25 @@ interface Collected {
 export class TransactionRun implements Transaction {
   readonly #client: pg.ClientBase
   readonly #options: TransactionOptions
+  readonly #onHookError: (error: Error) => void
   readonly #collected = new Map<string, Collected>()
   readonly #afterCommit: (() => void)[] = []
   #failure: unknown
   #ended = false
 
-  constructor(client: pg.ClientBase, options: TransactionOptions) {
+  constructor(client: pg.ClientBase, options: TransactionOptions, onHookError: (error: Error) => void) {
     this.#client = client
     this.#options = options
+    this.#onHookError = onHookError
   }
 
   query<R extends object>(statement: Statement): Promise<Rows<R>> {
-    if (this.#ended) throw new TypeError('the transaction has ended: await its work before its function returns')
+    this.#requireRunning()
     return this.#send<R>(statement)
   }
 
   collect<Item, Row extends object>(collector: Collector<Item, Row>, item: Item): void {
-    if (this.#ended) throw new TypeError('the transaction has ended: await its work before its function returns')
+    this.#requireRunning()
     const entry = this.#collected.get(collector.name)
     // Items of one name are of one collector's type; the map cannot say so.
     if (entry === undefined) {
@@ -48,6 +50,7 @@ export class TransactionRun implements Transaction {
   }
 
   afterCommit(action: () => void): void {
+    this.#requireRunning()
     this.#afterCommit.push(action)
   }
 
@@ -57,6 +60,8 @@ export class TransactionRun implements Transaction {
     try {
       value = await work(this)
       this.#options.signal?.throwIfAborted()
+      // Without a connection there is no COMMIT whose outcome could be in doubt.
+      if (hasCode(this.#failure, 'DATABASE_UNAVAILABLE')) throw this.#failure
     } catch (error) {
       await this.#rollback()
       // A statement that was not awaited may be the real reason: after it all others fail with 25P02.
@@ -65,12 +70,24 @@ export class TransactionRun implements Transaction {
     return this.#commit(value, begun)
   }
 
-  /** Tells collectors and hooks that the transaction is committed. */
+  /** Tells collectors and hooks that the transaction is committed. One that throws undoes nothing and stops no other. */
   announce(rows: ReadonlyMap<string, readonly object[]> | undefined): void {
     for (const { collector, items } of this.#collected.values()) {
-      collector.committed?.(items, rows?.get(collector.name))
+      this.#tell(() => collector.committed?.(items, rows?.get(collector.name)))
     }
-    for (const action of this.#afterCommit) action()
+    for (const action of this.#afterCommit) this.#tell(action)
+  }
+
+  #tell(hook: () => void): void {
+    try {
+      hook()
+    } catch (error) {
+      this.#onHookError(error instanceof Error ? error : new Error(messageOf(error)))
+    }
+  }
+
+  #requireRunning(): void {
+    if (this.#ended) throw new TypeError('the transaction has ended: await its work before its function returns')
   }
 
   async #commit<T>(value: T, begun: Promise<unknown>): Promise<TransactionOutcome<T>> {
@@ -92,7 +109,7 @@ export class TransactionRun implements Transaction {
 
   #lost<T>(value: T, markerId: string | undefined, cause: unknown): TransactionOutcome<T> {
     // With an SQLSTATE the server has answered: it did not commit.
-    if (sqlState(cause) !== undefined && !isConnectionError(cause) && !isShutdown(cause)) throw cause
+    if (sqlState(cause) !== undefined && !isShutdown(cause)) throw wrapDatabaseError(cause)
     if (markerId === undefined) {
       throw new PlatformError('COMMIT_UNKNOWN', 'the answer to commit was lost', { cause })
     }
@@ -103,8 +120,9 @@ export class TransactionRun implements Transaction {
     const sent = this.#client.query<R>(toQuery(statement)).then(
       ({ rows, rowCount }) => ({ rows, rowCount: rowCount ?? 0 }),
       (error: unknown) => {
-        this.#failure ??= error
-        throw error
+        const failure = wrapDatabaseError(error)
+        this.#failure ??= failure
+        throw failure
       },
     )
     // The failure is kept above and thrown at commit, also when nobody awaits this statement.
