@@ -321,12 +321,14 @@ export async function closeKeys(tx: Queryable, claims: readonly Claim[]): Promis
   return { closed: deleted.rows.map(({ key }) => key), open: opened.rows.map(({ key }) => key) }
 }
 
-/** Number of messages that wait, counted up to `limit`. */
+/** Number of messages that will run by themselves, counted up to `limit`; those of blocked keys wait for somebody. */
 export async function countQueued(database: Queryable, queue: QueueName, limit: number): Promise<number> {
   const { rows } = await database.query<{ count: number }>({
     name: 'parking.count',
-    text: `select count(*) as count from (select from headrace.parked_message
-             where group_name = $1 and topic = $2 and state = 'queued' limit $3) as queued`,
+    text: `select count(*) as count from (select from headrace.parked_message m
+             where group_name = $1 and topic = $2 and state = 'queued' and not exists (
+               select from headrace.parked_key k where k.group_name = $1 and k.topic = $2 and k.key = m.key
+                 and k.state = 'blocked') limit $3) as queued`,
     values: [queue.group, queue.topic, limit],
   })
   return rows[0]?.count ?? 0

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import { dropParked, listParked, MessageError, PoisonMessageError, redriveParked } from '../src/index.ts'
+import { assertEffects, effectsComplete, effectsOf, queueEmpty, queueLeft, recording } from './support/effects.ts'
+import { randomParking } from './support/parking-walk.ts'
+import { testSeed, withSeed } from './support/random.ts'
+import { closerMeetsBatch } from './support/scenarios.ts'
+import { joinWorld, keysIn, openWorld, type World } from './support/world.ts'
+
+const backoff = { baseMs: 5, maxMs: 20 }
+
+describe('parking', () => {
+  let world: World
+  before(async () => {
+    world = await openWorld()
+  })
+  after(() => world[Symbol.asyncDispose]())
+
+  const seed = testSeed()
+  for (const afterDeath of ['block', 'flow'] as const) {
+    it(`keeps the order of every key and strands nothing while handlers fail at random (${afterDeath})`, () =>
+      withSeed(seed, (random) => randomParking(world, random, { topic: `random-${afterDeath}`, afterDeath })))
+  }
+
+  it('a key that waits for its next attempt slows no other key of its partition', async () => {
+    const topic = 'latency'
+    const [hot = '', ...others] = keysIn(5, 4)
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    let healed = false
+    await member.consume({
+      group: 'g-latency',
+      topic,
+      backoff: { baseMs: 50, maxMs: 100 },
+      maxAttempts: 1_000,
+      handle: recording(topic, ({ key }) => {
+        if (key === hot && !healed) throw new Error('not yet')
+      }),
+    })
+    await world.produce(topic, [hot])
+    const slowest = []
+    for (let round = 0; round < 20; round += 1) {
+      const since = performance.now()
+      await world.produce(topic, [hot, ...others, hot])
+      const done = async () => {
+        const effects = await effectsOf(world.database, topic)
+        return others.every((key) => effects.get(key)?.length === round + 1)
+      }
+      await untilTrue('the other keys are done', done)
+      slowest.push(performance.now() - since)
+    }
+    assert.equal((await effectsOf(world.database, topic)).has(hot), false)
+    const median = slowest.sort((a, b) => a - b)[10] ?? 0
+    assert.ok(median < 150, `other keys took ${Math.round(median)} ms`)
+    healed = true
+    await effectsComplete(world.database, topic, world.produced(topic))
+    await queueEmpty(world.database, 'g-latency')
+  })
+
+  it('a batch that queues behind a key while it is being closed is not stranded', () => closerMeetsBatch(world, 'closing'))
+
+  it('keys that are closed late lose nothing that comes meanwhile', async () => {
+    const topic = 'closers'
+    const keys = keysIn(7, 3)
+    await world.log.declareTopic(topic)
+    const faults = {
+      at: (name: string) => (name === 'close.before-commit' ? new Promise<void>((go) => setTimeout(go, Math.random() * 30)) : undefined),
+    }
+    await using first = await joinWorld(world)
+    await using second = await joinWorld(world)
+    const seen = new Set<string>()
+    const handle = recording(topic, ({ id }) => {
+      if (seen.has(id) || !id.endsWith('0')) return
+      seen.add(id)
+      throw new Error('every tenth fails once')
+    })
+    for (const member of [first, second]) {
+      await member.consume({ group: 'g-closers', topic, handle, backoff: { baseMs: 1, maxMs: 5 } }, { faults })
+    }
+    for (let round = 0; round < 120; round += 1) await world.produce(topic, keys)
+    await effectsComplete(world.database, topic, world.produced(topic))
+    await queueEmpty(world.database, 'g-closers')
+  })
+
+  it('a blocked key waits for its dead message, which runs first when it is sent back', async () => {
+    const topic = 'redrive'
+    const [key = '', other = ''] = keysIn(2, 2)
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    let sick = true
+    const handle = recording(topic, (message) => {
+      if (sick && message.id === `${key}#2`) throw new Error('sick')
+    })
+    await member.consume({ group: 'g-redrive', topic, backoff, maxAttempts: 3, handle })
+    await world.produce(topic, [key, key, key, key, other])
+    await untilTrue('the message is dead', async () => (await queueLeft(world.database, 'g-redrive')).dead === 1)
+    const [dead] = await listParked(world.database, { group: 'g-redrive' })
+    assert.deepEqual(
+      { state: dead?.state, attempts: dead?.attempts, code: dead?.code, error: dead?.error, id: dead?.messageId },
+      { state: 'dead', attempts: 3, code: 'ATTEMPTS_EXHAUSTED', error: 'sick', id: `${key}#2` },
+    )
+    const blocked = await effectsOf(world.database, topic)
+    assert.deepEqual([blocked.get(key), blocked.get(other)], [[`${key}#1`], [`${other}#1`]])
+    sick = false
+    await redriveParked(world.database, dead?.seq ?? 0)
+    await effectsComplete(world.database, topic, world.produced(topic))
+    await queueEmpty(world.database, 'g-redrive')
+  })
+
+  it('a dropped message has no effect and its key goes on', async () => {
+    const topic = 'drop'
+    const [key = ''] = keysIn(2, 1)
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    const handle = recording(topic, (message) => {
+      if (message.id === `${key}#2`) throw new MessageError(message.id, new Error('sick'))
+    })
+    await member.consume({ group: 'g-drop', topic, backoff, maxAttempts: 2, handle })
+    await world.produce(topic, [key, key, key])
+    await untilTrue('the message is dead', async () => (await queueLeft(world.database, 'g-drop')).dead === 1)
+    const [dead] = await listParked(world.database, { group: 'g-drop' })
+    await dropParked(world.database, dead?.seq ?? 0)
+    await untilTrue('the key goes on', async () => (await effectsOf(world.database, topic)).get(key)?.length === 2)
+    assert.deepEqual((await effectsOf(world.database, topic)).get(key), [`${key}#1`, `${key}#3`])
+    await queueEmpty(world.database, 'g-drop')
+  })
+
+  it('deciding about another message of a blocked key leaves it blocked', async () => {
+    const topic = 'still-blocked'
+    const [key = ''] = keysIn(2, 1)
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    const handle = recording(topic, ({ id }) => {
+      if (id === `${key}#1`) throw new PoisonMessageError('unreadable')
+      if (id === `${key}#2`) throw new Error('sick')
+    })
+    await member.consume({ group: 'g-still', topic, backoff, maxAttempts: 2, handle })
+    await world.produce(topic, [key, key, key])
+    const blocked = async () => (await queueLeft(world.database, 'g-still')).dead === 2
+    await untilTrue('both are dead', blocked)
+    const parked = await listParked(world.database, { group: 'g-still' })
+    const poison = parked.find(({ code }) => code === 'POISON_MESSAGE')
+    await dropParked(world.database, poison?.seq ?? 0)
+    // A message of another key that is produced now is done, so the third had its time.
+    const [other = ''] = keysIn(2, 1, 'other')
+    await world.produce(topic, [key, other])
+    await untilTrue('the other key', async () => (await effectsOf(world.database, topic)).has(other))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.equal((await effectsOf(world.database, topic)).has(key), false, 'ran past the dead message')
+  })
+
+  it('an infrastructure error is no attempt: the lane waits, and then goes on', async () => {
+    const topic = 'infrastructure'
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    let away = 8
+    const attempts: number[] = []
+    const handle = recording(topic, ({ attempt }) => {
+      attempts.push(attempt)
+      away -= 1
+      if (away > 0) throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    })
+    await member.consume({ group: 'g-infrastructure', topic, backoff, maxAttempts: 2, handle })
+    await world.produce(topic, keysIn(2, 3))
+    await effectsComplete(world.database, topic, world.produced(topic))
+    assert.deepEqual([...new Set(attempts)], [1])
+    assertEffects(await effectsOf(world.database, topic), world.produced(topic))
+  })
+})
