@@ -10,25 +10,50 @@ export function markerStatement(id: string): Statement {
   return { name: 'marker.insert', text: 'insert into headrace.commit_marker (id) values ($1)', values: [id] }
 }
 
-const settleTries = 40
 const settlePauseMs = 250
+
+export interface LostCommit {
+  readonly markerId: string
+  readonly cause: unknown
+  /** How long the database may stay away, in ms. */
+  readonly timeoutMs: number
+}
 
 /**
  * Settles a lost answer to COMMIT: inserts and commits the same marker on another connection. The unique index waits
- * for the old backend if that still runs; a conflict means that it committed, success that it never will.
- * Throws `COMMIT_UNKNOWN` when the database stays away for about 10 s.
+ * for the old backend if that still runs; a conflict with the transaction's own marker means that it committed, success
+ * that it never will. Throws `COMMIT_UNKNOWN` when the database stays away.
  */
-export async function settleCommit(database: Queryable, markerId: string, cause: unknown): Promise<boolean> {
-  for (let tries = 0; tries < settleTries; tries += 1) {
+export async function settleCommit(database: Queryable, lost: LostCommit): Promise<boolean> {
+  const deadline = performance.now() + lost.timeoutMs
+  for (;;) {
     try {
-      await database.query(markerStatement(markerId))
-      return false
-    } catch (error) {
-      if (isUniqueViolation(error)) return true
+      return await committed(database, lost.markerId)
+    } catch {
+      if (performance.now() > deadline) throw unsettled(lost.cause)
       await sleep(settlePauseMs)
     }
   }
-  throw unsettled(cause)
+}
+
+async function committed(database: Queryable, id: string): Promise<boolean> {
+  try {
+    await database.query({
+      name: 'marker.settle',
+      text: 'insert into headrace.commit_marker (id, settled) values ($1, true)',
+      values: [id],
+    })
+    return false
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error
+  }
+  // The marker that is there may be our own, of a try whose answer was lost as well.
+  const { rows } = await database.query<{ settled: boolean }>({
+    name: 'marker.look',
+    text: 'select settled from headrace.commit_marker where id = $1',
+    values: [id],
+  })
+  return rows[0]?.settled === false
 }
 
 /** Deletes markers older than an hour, a bounded number at a time; returns how many. */

@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number
   /** Longest pause between two statements of a transaction in ms, kept by the server; default 5 000: below the lease. */
   readonly idleInTransactionMs?: number
+  /** How long the database may stay away, in ms, before a lost answer to COMMIT stays unknown; default 10 000. */
+  readonly settleTimeoutMs?: number
   /** The role that every connection takes on (`set role`), for tests of a module's rights. */
   readonly role?: string
   /** Told of connections that break while nobody uses them, and of hooks after a commit that threw. */
@@ -30,6 +32,7 @@ export const databaseDefaults = {
   connectTimeoutMs: 5_000,
   statementTimeoutMs: 30_000,
   idleInTransactionMs: 5_000,
+  settleTimeoutMs: 10_000,
 } as const
 
 /** bigint as number: our offsets and counts stay below 2^53. */
@@ -72,10 +75,12 @@ class PooledDatabase implements Database {
   readonly #running = new Map<pg.PoolClient, number>()
   readonly #watchdog: NodeJS.Timeout
   readonly #onError: (error: Error) => void
+  readonly #settleTimeoutMs: number
   #stopped: Promise<void> | undefined
 
   constructor(options: DatabaseOptions) {
     this.url = options.url
+    this.#settleTimeoutMs = options.settleTimeoutMs ?? databaseDefaults.settleTimeoutMs
     this.#pool = new pg.Pool({
       ...clientConfig(options),
       pipeline: true,
@@ -111,7 +116,7 @@ class PooledDatabase implements Database {
     const outcome = await this.#using(client, () => run.execute(work))
     if (outcome.kind === 'committed') return outcome.value
     // A fresh connection: the old one is gone, and with it the answer to COMMIT.
-    const committed = await settleCommit(this, outcome.markerId, outcome.cause)
+    const committed = await settleCommit(this, { ...outcome, timeoutMs: this.#settleTimeoutMs })
     if (!committed) {
       const message = 'the connection was lost and the transaction was not committed'
       throw new PlatformError('DATABASE_UNAVAILABLE', message, { cause: outcome.cause })
