@@ -1,6 +1,7 @@
 export { carrierPromises } from './carrier/index.ts'
 export * from './harness.ts'
 export * from './memory-harness.ts'
+export { carrierMutants, type Mutant } from './mutants/index.ts'
 export * from './postgres-harness.ts'
 export { CarrierProof, proveOnCarrier } from './proof.ts'
 export * from './register.ts'

@@ -77,9 +77,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
       await proof.put(numbered(keyIn(partition), 3), user)
       const before = await (await proof.reader({ partition }, user)).until(3)
       const reader = await proof.reader({ partition, from: before.next }, user)
-      const woken = reader.until(2)
-      await proof.put(numbered(keyIn(partition), 2, 4), user)
-      await woken
+      await Promise.all([reader.until(2), proof.put(numbered(keyIn(partition), 2, 4), user)])
       assertIds(idsOf(reader.messages), idsOf(numbered(keyIn(partition), 2, 4)))
     },
   },
@@ -88,9 +86,7 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
     async prove(proof) {
       const user = await proof.connect()
       const reader = await proof.reader({ partition }, user)
-      const woken = reader.until(1)
-      await proof.put(numbered(keyIn(partition), 1), user)
-      await woken
+      await Promise.all([reader.until(1), proof.put(numbered(keyIn(partition), 1), user)])
     },
   },
   {

@@ -76,9 +76,7 @@ export const stoppingPromises: readonly SuitePromise<CarrierProof>[] = [
       const bystander = await proof.reader({ partition }, other)
       await proof.within('the stop', user.stop())
       assert.deepEqual(await Promise.all(ends), ends.map(() => undefined))
-      const waiting = bystander.until(1)
-      await proof.put(numbered(keyIn(partition), 1), other)
-      await waiting
+      await Promise.all([bystander.until(1), proof.put(numbered(keyIn(partition), 1), other)])
     },
   },
   {
