@@ -39,10 +39,15 @@ export function queueMessages(options: QueueMessageOptions): ToQueueMessage {
       },
       body,
     }
-    const bytes = messageBytes(made) + (encoding === 'json' ? 0 : jsonBytes(message) - body.byteLength)
+    const bytes = messageBytes(made) + (encoding === 'json' ? 0 : jsonSurplus(message, body))
     if (bytes > limitBytes) throw tooLarge(bytes, limitBytes)
     return made
   }
+}
+
+/** How much larger the message would be in JSON. */
+function jsonSurplus(message: DataMessage, body: Uint8Array): number {
+  return jsonBytes(message) - body.byteLength + jsonType.length - protobufType.length
 }
 
 function tooLarge(bytes: number, limitBytes: number): PlatformError {
