@@ -325,10 +325,10 @@ export async function closeKeys(tx: Queryable, claims: readonly Claim[]): Promis
 export async function countQueued(database: Queryable, queue: QueueName, limit: number): Promise<number> {
   const { rows } = await database.query<{ count: number }>({
     name: 'parking.count',
-    text: `select count(*) as count from (select from headrace.parked_message m
-             where group_name = $1 and topic = $2 and state = 'queued' and not exists (
-               select from headrace.parked_key k where k.group_name = $1 and k.topic = $2 and k.key = m.key
-                 and k.state = 'blocked') limit $3) as queued`,
+    text: `select count(*) as count from (select from headrace.parked_message
+             where group_name = $1 and topic = $2 and state = 'queued' and key not in (
+               select key from headrace.parked_key where group_name = $1 and topic = $2 and state = 'blocked')
+             limit $3) as queued`,
     values: [queue.group, queue.topic, limit],
   })
   return rows[0]?.count ?? 0

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { untilTrue } from '@headrace/database/testing'
+import { PlatformError } from '@headrace/runtime'
+import { logPartitions } from '@headrace/transport'
+import type { ConsumerEvents } from '../src/index.ts'
+import { countEffects, effectsComplete, effectsOf, recording } from './support/effects.ts'
+import { FakeCarrier } from './support/fake-carrier.ts'
+import { gate } from './support/gate.ts'
+import { joinWorld, type Member, nextMessage, openWorld, type World } from './support/world.ts'
+
+/** Numbered messages of one partition of a log elsewhere, with one key. */
+function elsewhere(key = 'k', partition = 0) {
+  const log = randomUUID()
+  const counts = new Map<string, number>()
+  return {
+    log,
+    counts,
+    next() {
+      const message = nextMessage(counts, key)
+      return { ...message, origin: { log, partition, offset: counts.get(key) ?? 0 } }
+    },
+  }
+}
+
+describe('carriers', () => {
+  let world: World
+  let member: Member
+  before(async () => {
+    world = await openWorld()
+    member = await joinWorld(world)
+  })
+  after(async () => {
+    await member[Symbol.asyncDispose]()
+    await world[Symbol.asyncDispose]()
+  })
+
+  const consume = (topic: string, carriers: readonly FakeCarrier[], events: ConsumerEvents = {}) =>
+    member.consume({ group: `g-${topic}`, topic, handle: recording(topic) }, { carriers, events })
+  const effects = (topic: string) => countEffects(world.database, topic)
+
+  it('a hole in one carrier is filled by the other alone', async () => {
+    const topic = 'hole'
+    const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b', 4)]
+    const source = elsewhere()
+    const messages = Array.from({ length: 10 }, source.next)
+    for (const [n, message] of messages.entries()) if (n !== 3 && n !== 6) a.put(0, message)
+    if (messages[0]) b.put(0, messages[0])
+    await using consumer = await consume(topic, [a, b])
+    await untilTrue('those before the hole are done', async () => (await effects(topic)) === 3)
+    for (const n of [3, 6]) if (messages[n]) b.put(0, messages[n])
+    await effectsComplete(world.database, topic, source.counts, 3_000)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a hole that nobody fills is told as a gap, and nothing behind it is handled', async () => {
+    const topic = 'gap'
+    const carriers = [new FakeCarrier('a'), new FakeCarrier('b')]
+    const source = elsewhere()
+    const messages = Array.from({ length: 6 }, source.next)
+    for (const carrier of carriers) for (const [n, message] of messages.entries()) if (n !== 2) carrier.put(0, message)
+    const gaps: { readonly position: number; readonly origin: string }[] = []
+    await using consumer = await consume(topic, carriers, { gap: (lane) => gaps.push(lane) })
+    await untilTrue('the gap is told', () => gaps.length > 0)
+    assert.deepEqual([gaps[0]?.position, gaps[0]?.origin], [2, source.log])
+    assert.deepEqual((await effectsOf(world.database, topic)).get('k'), ['k#1', 'k#2'])
+    if (messages[2]) carriers[1]?.put(0, messages[2])
+    await effectsComplete(world.database, topic, source.counts, 6_000)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a hole that nobody fills is told although another carrier has nothing at all', { todo: 'an idle carrier counts as one that may still bring it' }, async () => {
+    const topic = 'gap-beside-nothing'
+    const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b')]
+    const source = elsewhere()
+    const messages = Array.from({ length: 4 }, source.next)
+    for (const [n, message] of messages.entries()) if (n !== 1) a.put(0, message)
+    let gaps = 0
+    await using consumer = await consume(topic, [a, b], { gap: () => (gaps += 1) })
+    await untilTrue('the gap is told', () => gaps > 0, 1_500)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a carrier goes back after 200 ms to what it passed over', async () => {
+    const topic = 'goes-back'
+    const carrier = new FakeCarrier('a')
+    const source = elsewhere()
+    const messages = Array.from({ length: 4 }, source.next)
+    for (const n of [0, 2, 3, 1]) if (messages[n]) carrier.put(0, messages[n])
+    await using consumer = await consume(topic, [carrier])
+    await effectsComplete(world.database, topic, source.counts, 1_500)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a new lane starts with the first message that any carrier holds', { todo: 'a lane opens at whatever comes first' }, async () => {
+    const topic = 'first'
+    const [old, young] = [new FakeCarrier('old'), new FakeCarrier('young')]
+    const source = elsewhere()
+    const messages = Array.from({ length: 10 }, source.next)
+    for (const [n, message] of messages.entries()) if (n >= 6) young.put(0, message)
+    await using consumer = await consume(topic, [old, young])
+    await delay(100)
+    for (const message of messages) old.put(0, message)
+    await effectsComplete(world.database, topic, source.counts, 1_500)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a topic that was made anew is read from its start, and only what is new there has an effect', async () => {
+    const topic = 'anew'
+    const carrier = new FakeCarrier('a')
+    const source = elsewhere()
+    const foreign = new Map<string, number>()
+    const messages = Array.from({ length: 5 }, source.next)
+    for (const message of messages) carrier.put(0, message)
+    for (let n = 0; n < 3; n += 1) carrier.put(0, nextMessage(foreign, 'foreign'), 2)
+    await using consumer = await consume(topic, [carrier])
+    await untilTrue('the first are done', async () => (await effects(topic)) === 8)
+    carrier.recreate()
+    for (const message of [...messages.slice(2), source.next(), source.next()]) carrier.put(0, message)
+    for (let n = 0; n < 3; n += 1) carrier.put(0, nextMessage(foreign, 'foreign'), n)
+    await effectsComplete(world.database, topic, new Map([...source.counts, ...foreign]), 3_000)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a carrier that fails is read again where it stood, while the other goes on', async () => {
+    const topic = 'fails'
+    const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b')]
+    const source = elsewhere()
+    const put = (carriers: readonly FakeCarrier[]) => {
+      const message = source.next()
+      for (const carrier of carriers) carrier.put(0, message)
+    }
+    for (let n = 0; n < 5; n += 1) put([a, b])
+    await using consumer = await consume(topic, [a, b])
+    await untilTrue('the first are done', async () => (await effects(topic)) === 5)
+    a.breakWith(new PlatformError('QUEUE_UNAVAILABLE', 'the broker is away'))
+    for (let n = 0; n < 5; n += 1) put([a, b])
+    await untilTrue('the other goes on', async () => (await effects(topic)) === 10, 2_000)
+    a.breakWith(undefined)
+    for (let n = 0; n < 5; n += 1) put([a])
+    await effectsComplete(world.database, topic, source.counts, 5_000)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('foreign messages are read from every partition of the carrier', { todo: 'leases end at 16' }, async () => {
+    const topic = 'wide'
+    const carrier = new FakeCarrier('a', 20)
+    const counts = new Map<string, number>()
+    for (let partition = 0; partition < 20; partition += 1) carrier.put(partition, nextMessage(counts, `k${partition}`))
+    await using consumer = await consume(topic, [carrier])
+    await effectsComplete(world.database, topic, counts, 1_500)
+    assert.ok(consumer.partitions.length >= logPartitions)
+  })
+
+  it('a foreign message whose key holds a NUL does not stop its lane', { todo: 'text columns take no NUL: the lane stands still' }, async () => {
+    const topic = 'nul'
+    const carrier = new FakeCarrier('a')
+    const counts = new Map<string, number>()
+    carrier.put(0, { ...nextMessage(new Map(), 'bad'), id: 'b\u0000d', key: 'b\u0000d' })
+    carrier.put(0, nextMessage(counts, 'good'))
+    await using consumer = await consume(topic, [carrier])
+    await untilTrue('the next is done', async () => (await effectsOf(world.database, topic)).has('good'), 1_500)
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a carrier is told that something was passed only when it was handled', async () => {
+    const topic = 'passed'
+    const carrier = new FakeCarrier('a')
+    const first = gate('the first batch is being handled')
+    const counts = new Map<string, number>()
+    carrier.put(0, nextMessage(counts, 'k0'))
+    await using consumer = await member.consume(
+      { group: 'g-passed', topic, concurrency: 1, handle: recording(topic, () => first.pass()) },
+      { carriers: [carrier] },
+    )
+    await first.reached
+    for (let partition = 1; partition < logPartitions; partition += 1) carrier.put(partition, nextMessage(counts, `k${partition}`))
+    await delay(100)
+    const stopping = consumer.stop()
+    first.open()
+    await stopping
+    assert.equal(new Set(carrier.passedNotes.map(({ partition }) => partition)).size <= (await effects(topic)), true)
+  })
+})
