@@ -1,7 +1,7 @@
 import { sqlState } from '@headrace/database'
 import { messageOf, PlatformError } from '@headrace/runtime'
 import { inspect } from 'node:util'
-import { CommandFailure, type ExitCode, exitCodes, UsageError } from './exit-codes.ts'
+import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts'
 
 export interface Failure {
   readonly exitCode: ExitCode
@@ -9,19 +9,18 @@ export interface Failure {
   readonly lines: readonly string[]
 }
 
-/** What the operator is told about an error. Its stack only with `debug`. */
+/** What the operator is told about an error other than wrong usage. Its stack only with `debug`. */
 export function failureOf(error: unknown, options: { readonly debug: boolean }): Failure {
   const stack = options.debug ? inspect(error, { depth: 4 }).split('\n') : []
   return { exitCode: exitCodeOf(error), lines: [...told(error, options.debug), ...stack] }
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof UsageError) return exitCodes.usage
   return rootOf(error)?.code === 'INVALID_SETTING' ? exitCodes.usage : exitCodes.failure
 }
 
 function told(error: unknown, debug: boolean): readonly string[] {
-  if (error instanceof UsageError || error instanceof CommandFailure) return [`headrace: ${error.message}`]
+  if (error instanceof CommandFailure) return [`headrace: ${error.message}`]
   const root = rootOf(error)
   if (root !== undefined) return toldByPlatform(messageOf(error), root)
   const state = sqlState(error)

@@ -11,7 +11,7 @@ export function newCommand(name: string): Command {
       throw mistake(command, error)
     })
     .configureOutput({ writeErr() {} })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (subcommand) => subcommand.name() })
     .helpOption('-h, --help', 'show this')
     .helpCommand(false)
     .allowExcessArguments(false)

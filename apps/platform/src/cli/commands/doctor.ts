@@ -11,7 +11,6 @@ const marks = { ok: 'ok    ', note: 'note  ', broken: 'BROKEN' } as const
 /** `headrace doctor`: what is configured, reachable and missing, and how to fix it. */
 export function doctorCommand(terminal: Terminal): Command {
   const command = newCommand('doctor')
-    .description('show what is configured, reachable and missing, and how to fix it')
     .option('--json', 'print a JSON array')
     .addHelpText('after', '\nIt changes nothing. Exit code 1 when something would keep Headrace from starting.')
     .action(async (options: { readonly json?: true }) => {

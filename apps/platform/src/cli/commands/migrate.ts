@@ -9,7 +9,6 @@ import type { Terminal } from '../terminal.ts'
 /** `headrace migrate`: brings the schema up to date, one process at a time. */
 export function migrateCommand(terminal: Terminal): Command {
   const command = newCommand('migrate')
-    .description('bring the database’s schema up to date; `run` does so by itself')
     .option('--json', 'print the applied migrations as a JSON array')
     .action(async (options: { readonly json?: true }) => {
       const needs = storageNeeds(terminal, command)

@@ -15,7 +15,6 @@ import type { Terminal } from '../terminal.ts'
  */
 export function openapiCommand(terminal: Terminal): Command {
   const command = newCommand('openapi')
-    .description('print the API’s description (OpenAPI 3.1, JSON); needs nothing that runs')
     .action(async () => terminal.out(await description()))
   return withExamples(command, ['headrace openapi > openapi.json'])
 }

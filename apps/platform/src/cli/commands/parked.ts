@@ -7,7 +7,7 @@ import { listCommand, showCommand } from './parked-list.ts'
 
 /** `headrace parked`: what failed and waits, and what somebody decides about it. */
 export function parkedCommand(terminal: Terminal): Command {
-  const command = newCommand('parked').description('look at messages that failed, send them back or drop them')
+  const command = newCommand('parked')
   const subcommands = [
     listCommand(terminal),
     showCommand(terminal),

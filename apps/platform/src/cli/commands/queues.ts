@@ -28,7 +28,6 @@ What the columns say:
 /** `headrace queues`: how far every group is. */
 export function queuesCommand(terminal: Terminal): Command {
   const command = newCommand('queues')
-    .description('show how far every group of consumers is with every topic')
     .option('--json', 'print a JSON array')
     .addHelpText('after', meaning)
     .action(async (options: { readonly json?: true }) => {

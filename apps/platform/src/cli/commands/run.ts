@@ -38,7 +38,6 @@ once; nothing that was accepted is lost by that.`
 /** `headrace run`: everything, or the modules and roles that `--only` names, until it is asked to stop. */
 export function runCommand(terminal: Terminal): Command {
   const command = newCommand('run')
-    .description('start everything, or some modules and roles, and serve until stopped')
     .option('--only <list>', 'only these modules or roles, as `gateway,pipeline:ingest`')
     .option('--no-migrate', 'refuse an older schema instead of bringing it up to date')
     .addHelpText('after', startStop)

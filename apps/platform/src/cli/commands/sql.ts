@@ -13,7 +13,6 @@ type Row = Readonly<Record<string, unknown>>
 /** `headrace sql`: one statement in a transaction that can only read. */
 export function sqlCommand(terminal: Terminal): Command {
   const command = newCommand('sql')
-    .description('run one SQL statement that only reads')
     .argument('<statement>', 'one statement; it runs in a read-only transaction')
     .option('--json', 'print the rows as a JSON array')
     .action(async (statement: string, options: { readonly json?: true }) => {

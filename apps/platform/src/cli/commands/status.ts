@@ -13,7 +13,6 @@ API_PORT. Exit code 1 also when nothing runs or a part is not healthy.`
 /** `headrace status`: what runs and how it is. */
 export function statusCommand(terminal: Terminal): Command {
   const command = newCommand('status')
-    .description('show what runs and how it is')
     .option('--url <address>', 'ask this gateway, as http://127.0.0.1:8080')
     .option('--json', 'print a JSON object')
     .addHelpText('after', where)
