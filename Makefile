@@ -36,8 +36,9 @@ typecheck: node_modules/.package-lock.json ## Check the types
 proto: node_modules/.package-lock.json ## Generate TypeScript from proto/
 	@npm run --silent proto
 
-docs: node_modules/.package-lock.json ## Write openapi.json and docs/errors.md
+docs: node_modules/.package-lock.json ## Write openapi.json, .env.example and docs/errors.md
 	@npm run --silent errors-doc
+	@npm run --silent env-example
 	@$(run) node apps/platform/bin/headrace.mjs openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json || { rm -f openapi.json.tmp; exit 1; }
 
 lint: node_modules/.package-lock.json ## Find faults in the sources (Biome, installed on first use)
