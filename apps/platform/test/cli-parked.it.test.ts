@@ -32,7 +32,7 @@ async function listed(cli: (...args: string[]) => Promise<{ readonly stdout: str
   const { stdout, stderr } = await cli('list', '--json', ...args)
   assert.equal(stderr, '')
   return JSON.parse(stdout) as readonly {
-    readonly seq: number
+    readonly id: number
     readonly messageId: string
     readonly state: string
     readonly error: string
@@ -55,8 +55,8 @@ describe('headrace parked', () => {
     assert.match(found?.error ?? '', /cannot process 'fail 1'/)
     const people = await cli('list')
     assert.match(people.stdout, /id +state +group +topic +key +message/)
-    assert.match(people.stdout, new RegExp(`${found?.seq} +dead +processor-group +diplom-messages .*${messageId}`))
-    const shown = JSON.parse((await cli('show', String(found?.seq), '--json')).stdout)
+    assert.match(people.stdout, new RegExp(`${found?.id} +dead +processor-group +diplom-messages .*${messageId}`))
+    const shown = JSON.parse((await cli('show', String(found?.id), '--json')).stdout)
     assert.equal(Buffer.from(JSON.parse(shown.body).payload, 'base64').toString(), 'fail 1')
     assert.deepEqual(await listed(cli, '--group', 'nobody'), [])
     assert.equal((await listed(cli, '--message-id', messageId)).length, 1)
@@ -69,13 +69,13 @@ describe('headrace parked', () => {
     const messageId = await parked('fail 1')
     const [found] = await listed(cli)
     await mend()
-    const ended = await cli('redrive', String(found?.seq))
+    const ended = await cli('redrive', String(found?.id))
     assert.deepEqual(ended, { code: 0, signal: null, stdout: '1 message sent back\n', stderr: '' })
     assert.equal(await messageState(url, messageId, ['processed']), 'processed')
     assert.deepEqual(await listed(cli), [])
-    const again = await cli('redrive', String(found?.seq))
+    const again = await cli('redrive', String(found?.id))
     assert.equal(again.code, 1)
-    assert.match(again.stderr, new RegExp(`there is no parked message ${found?.seq}`))
+    assert.match(again.stderr, new RegExp(`there is no parked message ${found?.id}`))
   })
 
   it('redrive --all and drop --all take what their filter names, and ask before', async () => {
@@ -102,10 +102,10 @@ describe('headrace parked', () => {
     await parked('fail 1')
     const kept = await parked('fail 2')
     const [first] = await listed(cli)
-    const asked = await cli('drop', String(first?.seq))
+    const asked = await cli('drop', String(first?.id))
     assert.equal(asked.code, 2)
     assert.match(asked.stderr, /add --yes/)
-    assert.deepEqual(JSON.parse((await cli('drop', String(first?.seq), '--yes', '--json')).stdout), [first?.seq])
+    assert.deepEqual(JSON.parse((await cli('drop', String(first?.id), '--yes', '--json')).stdout), [first?.id])
     assert.deepEqual((await listed(cli)).map(({ messageId }) => messageId), [kept])
   })
 })

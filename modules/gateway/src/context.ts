@@ -1,4 +1,4 @@
-import type { App } from '@headrace/http-kit'
+import type { App, Probe } from '@headrace/http-kit'
 import type { GatewayOffers, GatewaySettings } from './contract.ts'
 
 /** What this module needs of the process that runs it. */
@@ -8,4 +8,6 @@ export interface GatewayContext {
   readonly surfaces: { readonly public: App | undefined }
   /** What runs in this process; the rest is found by its address. */
   readonly offers: GatewayOffers
+  /** What `/ready` asks, by name. */
+  readonly probes: Record<string, Probe>
 }

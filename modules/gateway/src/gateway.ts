@@ -1,17 +1,19 @@
 import type { App } from '@headrace/http-kit'
 import { ingestSchema, ingestStatsShape, messageSchema, processorStatsShape } from '@headrace/pipeline/contract'
-import type { Running } from '@headrace/runtime'
+import { PlatformError, type Running } from '@headrace/runtime'
 import type { GatewayContext } from './context.ts'
 import type { GatewayOffers } from './contract.ts'
 import { addProxiedRoute } from './proxy.ts'
 import { addStatusRoute, askElsewhere, askHere } from './status.ts'
-import { type Upstream, upstream } from './upstream.ts'
+import { askReplica, type Upstream, upstream } from './upstream.ts'
 
 const ingestPath = '/api/v1/ingest'
 const messagesPath = '/api/v1/messages'
+/** Longest time for a replica to say that it serves, in ms. */
+const probeMs = 1_500
 
 /** Mounts what runs in this process, hands on to what does not, and says how all of it is. */
-export async function startGateway({ settings, surfaces, offers }: GatewayContext): Promise<Running> {
+export async function startGateway({ settings, surfaces, offers, probes }: GatewayContext): Promise<Running> {
   const app = surfaces.public
   if (app === undefined) throw new TypeError('the gateway needs the public port')
   const ingest = upstream(settings.INGEST_URL)
@@ -23,10 +25,21 @@ export async function startGateway({ settings, surfaces, offers }: GatewayContex
     ingest: ingestHere ? askHere(ingestHere.stats) : askElsewhere(ingest, ingestStatsShape),
     processor: processorHere ? askHere(processorHere.stats) : askElsewhere(processor, processorStatsShape),
   })
+  if (ingestHere === undefined) probes['ingest'] = () => requireReachable(ingest)
+  if (processorHere === undefined) probes['processor'] = () => requireReachable(processor)
   const stop = async () => {
     await Promise.all([ingest.close(), processor.close()])
   }
   return { stop, [Symbol.asyncDispose]: stop }
+}
+
+/** One replica is enough. */
+async function requireReachable(elsewhere: Upstream): Promise<void> {
+  const replicas = elsewhere.inTurn()
+  const asked = replicas.map((replica) => askReplica(replica, { method: 'GET', path: '/health', timeoutMs: probeMs }))
+  await Promise.any(asked).catch((cause: unknown) => {
+    throw new PlatformError('UNAVAILABLE', `${replicas.map(({ url }) => url).join(', ')} cannot be reached`, { cause })
+  })
 }
 
 function addIngest(app: App, offers: GatewayOffers, elsewhere: Upstream): void {

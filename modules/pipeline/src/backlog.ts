@@ -34,18 +34,17 @@ export interface Backlog {
 
 /** The backlog of this process's queue. Passive: it counts when asked. */
 export function backlog(needs: BacklogNeeds): Backlog {
-  const { queue, capacity } = needs
+  const { capacity } = needs
   const size = queueSize()
   let countedAt = Number.NEGATIVE_INFINITY
   let counting: Promise<void> | undefined
   let changed = true
-  const held = () => (queue.type === 'memory' ? queue.transport.size().messages : 0)
 
   async function recount(): Promise<void> {
     changed = false
     const done = size.counting()
     try {
-      done(await waitingInDatabase(needs))
+      done(await countWaiting(needs))
       countedAt = performance.now()
     } catch (error) {
       changed = true
@@ -63,19 +62,18 @@ export function backlog(needs: BacklogNeeds): Backlog {
   const self: Backlog = {
     capacity,
     get estimate() {
-      return size.value + held()
+      return size.value
     },
     get isFull() {
       return self.estimate >= capacity
     },
     added(count) {
       changed = true
-      // What memory holds is known at any time.
-      if (queue.type === 'log') size.added(count)
+      size.added(count)
     },
     removed(count) {
       changed = true
-      if (queue.type === 'log') size.removed(count)
+      size.removed(count)
     },
     async count() {
       if (performance.now() - countedAt > freshMs) await countNow()
@@ -86,6 +84,12 @@ export function backlog(needs: BacklogNeeds): Backlog {
     },
   }
   return self
+}
+
+async function countWaiting(needs: BacklogNeeds): Promise<number> {
+  const { queue } = needs
+  const waiting = await waitingInDatabase(needs)
+  return queue.type === 'memory' ? waiting + queue.transport.size().messages : waiting
 }
 
 async function waitingInDatabase({ database, log, topic, group }: BacklogNeeds): Promise<number> {

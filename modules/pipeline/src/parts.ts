@@ -34,7 +34,8 @@ export function pipelineParts(context: PipelineContext): PipelineParts {
   const group = settings.KAFKA_CONSUMER_GROUP
   const capacity = queue.type === 'memory' ? settings.QUEUE_SIZE : settings.QUEUE_MAX_BACKLOG
   const pending = pendingMessages(Math.max(10_000, settings.QUEUE_SIZE))
-  const { intake, close } = newIntake(context, pending)
+  const waiting = backlog({ database, log, queue, topic, group, capacity })
+  const { intake, close } = newIntake(context, waiting, pending)
   const newId = messageIds({ now: Date.now, fill: randomFillSync })
   const stop = async () => {
     await intake.drain()
@@ -43,7 +44,7 @@ export function pipelineParts(context: PipelineContext): PipelineParts {
   return {
     intake,
     keyed: keyedAccepting({ database, intake, newId }),
-    backlog: backlog({ database, log, queue, topic, group, capacity }),
+    backlog: waiting,
     toQueueMessage: queueMessages({ encoding: settings.QUEUE_ENCODING, limitBytes: settings.MESSAGE_LIMIT_BYTES }),
     newId,
     now: Date.now,
@@ -63,16 +64,16 @@ interface ClosableIntake {
 
 async function nothingToClose(): Promise<void> {}
 
-function newIntake(context: PipelineContext, pending: PendingMessages): ClosableIntake {
+function newIntake(context: PipelineContext, waiting: Backlog, pending: PendingMessages): ClosableIntake {
   const { settings, database, log, faults, metrics, pipelineQueue: queue, onError, internalToken } = context
   const topic = settings.KAFKA_TOPIC
   switch (queue.type) {
     case 'log': {
-      const intake = logIntake({ database, log, topic, faults, gatherSizes: gatherSizes(metrics) })
+      const intake = logIntake({ database, log, topic, faults, gatherSizes: gatherSizes(metrics), backlog: waiting })
       return { intake, close: nothingToClose }
     }
     case 'memory': {
-      const inMemory = memoryIntake({ transport: queue.transport, topic, maxMessages: settings.QUEUE_SIZE })
+      const inMemory = memoryIntake({ transport: queue.transport, topic, backlog: waiting })
       return { intake: withKeys(remembering(inMemory, pending), database, onError), close: nothingToClose }
     }
     case 'remote-memory': {

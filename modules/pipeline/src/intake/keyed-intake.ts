@@ -2,6 +2,7 @@ import type { Database } from '@headrace/database'
 import { answerKey, forgetKey, recordKey } from '@headrace/http-kit'
 import { hasCode, type OnBackgroundError } from '@headrace/runtime'
 import type { Intake, IntakeItem } from './intake.ts'
+import { asUnavailable } from './unavailable.ts'
 
 /**
  * Idempotency keys for an intake that is no transaction of the database: the key is recorded first, without its answer,
@@ -15,7 +16,7 @@ export function withKeys(intake: Intake, database: Database, onError: OnBackgrou
     const { key } = item
     if (key === undefined) return
     const { response, ...unanswered } = key.record
-    if (!key.isKnown) await recordKey(database, unanswered)
+    if (!key.isKnown) await recordKey(database, unanswered).catch(throwUnavailable)
     try {
       await intake.accept(item)
     } catch (error) {
@@ -24,6 +25,10 @@ export function withKeys(intake: Intake, database: Database, onError: OnBackgrou
       throw error
     }
     await answerKey(database, unanswered.id, response).catch(told('answering a key'))
+  }
+
+  function throwUnavailable(error: unknown): never {
+    throw asUnavailable(error)
   }
 
   function told(what: string): (error: unknown) => void {

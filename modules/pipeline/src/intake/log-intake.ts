@@ -1,9 +1,11 @@
-import { type Database, gather, isInfrastructureError, type Transaction } from '@headrace/database'
+import { type Database, gather, type Transaction } from '@headrace/database'
 import { answerKey, recordKeys } from '@headrace/http-kit'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, hasCode, PlatformError } from '@headrace/runtime'
+import type { Backlog } from '../backlog.ts'
 import type { GatherSizes } from '../gather-sizes.ts'
 import type { Intake, IntakeItem } from './intake.ts'
+import { asUnavailable } from './unavailable.ts'
 
 export interface LogIntakeNeeds {
   readonly database: Database
@@ -11,11 +13,12 @@ export interface LogIntakeNeeds {
   readonly topic: string
   readonly faults: FaultPoints
   readonly gatherSizes: GatherSizes
+  readonly backlog: Backlog
 }
 
 /** Accepts through the log: requests that arrive while a commit is in flight share the next one. */
 export function logIntake(needs: LogIntakeNeeds): Intake {
-  const { database, log, topic, faults, gatherSizes } = needs
+  const { database, log, topic, faults, gatherSizes, backlog } = needs
   const gathering = gather<IntakeItem>({
     database,
     write(tx, items) {
@@ -31,6 +34,7 @@ export function logIntake(needs: LogIntakeNeeds): Intake {
     async accept(item) {
       try {
         await gathering.submit(item)
+        backlog.added(item.messages.length)
       } catch (error) {
         throw acceptError(error, item)
       }
@@ -55,6 +59,5 @@ function acceptError(error: unknown, { messages }: IntakeItem): unknown {
     const details = { messageId: messages[0]?.id, providers: ['postgres'] }
     return new PlatformError('OUTCOME_UNKNOWN', 'the database did not say whether it accepted', { details, cause: error })
   }
-  if (!isInfrastructureError(error)) return error
-  return new PlatformError('QUEUE_UNAVAILABLE', 'the database is not available: nothing was accepted', { cause: error })
+  return asUnavailable(error)
 }

@@ -1,23 +1,33 @@
 import { hasCode, PlatformError } from '@headrace/runtime'
 import { type MemoryTransport, type Message, partitionOf, PublishError } from '@headrace/transport'
+import type { Backlog } from '../backlog.ts'
 import type { Intake } from './intake.ts'
 
 export interface MemoryIntakeNeeds {
   readonly transport: MemoryTransport
   readonly topic: string
-  readonly maxMessages: number
+  /** Counts what waits for workers, too: that has left the carrier. */
+  readonly backlog: Backlog
 }
 
-/** Accepts into the memory of this process, up to a number of messages. */
-export function memoryIntake({ transport, topic, maxMessages }: MemoryIntakeNeeds): Intake {
+/** Accepts into the memory of this process, up to the backlog's capacity. */
+export function memoryIntake({ transport, topic, backlog }: MemoryIntakeNeeds): Intake {
+  async function publish(messages: readonly Message[]): Promise<void> {
+    for (const [partition, part] of byPartition(messages)) await transport.publish(topic, partition, part)
+  }
+
   return {
     durability: 'memory',
     async accept({ messages }) {
-      // Checked for all at once: a part of them must not stay behind when the rest does not fit.
-      const held = transport.size().messages
-      if (held + messages.length > maxMessages) throw full(held, maxMessages)
-      for (const [partition, part] of byPartition(messages)) {
-        await transport.publish(topic, partition, part).catch(refused)
+      // Room for all of them at once: a part must not stay behind when the rest does not fit.
+      const held = Math.max(backlog.estimate, transport.size().messages)
+      if (held + messages.length > backlog.capacity) throw full(held, backlog.capacity)
+      backlog.added(messages.length)
+      try {
+        await publish(messages)
+      } catch (error) {
+        backlog.removed(messages.length)
+        throw refusal(error)
       }
     },
     async drain() {},
@@ -30,12 +40,11 @@ function byPartition(messages: readonly Message[]): Iterable<readonly [number, r
   return Map.groupBy(messages, ({ key }) => partitionOf(key))
 }
 
-function full(held: number, maxMessages: number): PlatformError {
-  const text = `the queue holds ${held} of ${maxMessages} messages (QUEUE_SIZE): nothing was accepted`
-  return new PlatformError('QUEUE_FULL', text)
+function full(held: number, capacity: number): PlatformError {
+  return new PlatformError('QUEUE_FULL', `the queue holds ${held} of ${capacity} messages (QUEUE_SIZE): nothing was accepted`)
 }
 
-function refused(error: unknown): never {
-  if (error instanceof PublishError && !hasCode(error, 'PUBLISH_REFUSED')) throw error
-  throw new PlatformError('QUEUE_UNAVAILABLE', 'the queue took nothing', { cause: error })
+function refusal(error: unknown): unknown {
+  if (error instanceof PublishError && !hasCode(error, 'PUBLISH_REFUSED')) return error
+  return new PlatformError('QUEUE_UNAVAILABLE', 'the queue took nothing', { cause: error })
 }

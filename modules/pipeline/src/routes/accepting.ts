@@ -6,6 +6,7 @@ import {
   keyId,
   keyInProgress,
   lookupKey,
+  type StoredKey,
   type StoredResponse,
   twins,
 } from '@headrace/http-kit'
@@ -13,6 +14,7 @@ import type { Database } from '@headrace/database'
 import { hasCode } from '@headrace/runtime'
 import type { Message } from '@headrace/transport'
 import type { Intake } from '../intake/intake.ts'
+import { asUnavailable } from '../intake/unavailable.ts'
 
 /** What a request asks to be accepted. */
 export interface Acceptable {
@@ -66,11 +68,19 @@ export function keyedAccepting(needs: KeyedAcceptingNeeds): KeyedAccepting {
     return { response, isReplay: false }
   }
 
+  async function lookup({ id }: Key): Promise<StoredKey | undefined> {
+    try {
+      return await lookupKey(database, id)
+    } catch (error) {
+      throw asUnavailable(error)
+    }
+  }
+
   return {
     async accept(header, request) {
       const key = keyOf(header, request)
       using _turn = running.enter(key.id)
-      const decision = decideByKey(await lookupKey(database, key.id), key.fingerprint)
+      const decision = decideByKey(await lookup(key), key.fingerprint)
       if (decision.kind === 'replay') return { response: decision.response, isReplay: true }
       const known = decision.kind === 'unanswered' ? decision.effectId : undefined
       const effectId = known ?? doubtful.get(key.id.toString('latin1')) ?? newId()
@@ -80,7 +90,7 @@ export function keyedAccepting(needs: KeyedAcceptingNeeds): KeyedAccepting {
         if (!isTwinConflict(error)) throw error
       }
       // A twin in another process was faster.
-      const twin = decideByKey(await lookupKey(database, key.id), key.fingerprint)
+      const twin = decideByKey(await lookup(key), key.fingerprint)
       if (twin.kind === 'replay') return { response: twin.response, isReplay: true }
       throw keyInProgress()
     },

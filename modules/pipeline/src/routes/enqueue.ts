@@ -63,7 +63,7 @@ interface Sent extends Omit<DataMessage, 'timestamp'> {
 }
 
 async function enqueue(needs: EnqueueNeeds, header: string | readonly string[] | undefined, body: unknown): Promise<number> {
-  const { intake, keyed, backlog, toQueueMessage, newId, now } = needs
+  const { intake, keyed, toQueueMessage, newId, now } = needs
   const sent = sentMessages(body)
   const nowSeconds = Math.floor(now() / 1000)
   const messages = (effectId: string) =>
@@ -72,12 +72,10 @@ async function enqueue(needs: EnqueueNeeds, header: string | readonly string[] |
     )
   if (header === undefined) {
     if (sent.length > 0) await intake.accept({ messages: messages(newId()) })
-    backlog.added(sent.length)
     return sent.length
   }
   const response = { status: 202, body: { accepted: sent.length } }
-  const { isReplay } = await keyed.accept(header, { route: '/enqueue', body, messages, response: () => response })
-  if (!isReplay) backlog.added(sent.length)
+  await keyed.accept(header, { route: '/enqueue', body, messages, response: () => response })
   return sent.length
 }
 

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { testServer, untilTrue } from '@headrace/database/testing'
+import { get, post, testPlatform } from './support/platform.ts'
+
+describe('a database that goes away', { timeout: 90_000 }, () => {
+  it('is told at once, nothing is accepted meanwhile, and all goes on by itself when it is back', async () => {
+    await using server = await testServer()
+    await using running = await testPlatform({ env: { DATABASE_URL: server.url } })
+    const url = `${running.at('gateway')}/api/v1`
+    const first = await post(`${url}/ingest`, { data: 'before' })
+    assert.equal(first.status, 200)
+
+    await server.stop()
+    await untilTrue('it is told', async () => (await get(`${running.at('gateway')}/ready`)).status === 503)
+    const ready = (await get(`${running.at('gateway')}/ready`)).body
+    assert.equal(ready['status'], 'unavailable')
+    assert.notEqual(ready['database'], 'ok')
+    for (const headers of [{}, { 'idempotency-key': 'k' }]) {
+      const refused = await post(`${url}/ingest`, { data: 'meanwhile' }, headers)
+      assert.deepEqual([refused.status, refused.body['code']], [503, 'queue_unavailable'], JSON.stringify(refused.body))
+      assert.ok(refused.headers.get('retry-after'))
+    }
+    assert.equal((await get(`${running.at('gateway')}/health`)).status, 200)
+    assert.equal((await get(`${url}/status`)).status, 200)
+    assert.equal((await get(`${url}/messages/${first.body['messageId']}`)).status, 503)
+
+    await server.restart()
+    await untilTrue('it accepts again', async () => (await post(`${url}/ingest`, { data: 'after' })).status === 200, 30_000)
+    const again = await post(`${url}/ingest`, { data: 'meanwhile' }, { 'idempotency-key': 'k' })
+    assert.equal(again.status, 200)
+    for (const id of [first.body['messageId'], again.body['messageId']]) {
+      await untilTrue(`${id} is processed`, async () => (await get(`${url}/messages/${id}`)).body['status'] === 'processed', 30_000)
+    }
+    await untilTrue('it is ready', async () => (await get(`${running.at('gateway')}/ready`)).status === 200)
+  })
+})

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type Database, databaseMigrations, migrate, openDatabase } from '@headrace/database'
+import { testDatabase } from '@headrace/database/testing'
+import { httpKitMigrations } from '@headrace/http-kit'
+import { hasCode, PlatformError } from '@headrace/runtime'
+import type { Message } from '@headrace/transport'
+import type { Intake } from '../src/intake/intake.ts'
+import { withKeys } from '../src/intake/keyed-intake.ts'
+import { type Acceptable, keyedAccepting } from '../src/routes/accepting.ts'
+
+const request: Acceptable = {
+  route: '/ingest',
+  body: { data: 'x' },
+  messages: (id): Message[] => [{ id, key: 'k', type: 't', headers: {}, body: Buffer.from('x') }],
+  response: (messageId) => ({ status: 200, body: { messageId } }),
+}
+
+/** A carrier outside the database whose next outcomes are given. */
+function carrier(outcomes: (PlatformError | undefined)[]): Intake & { readonly ids: string[] } {
+  const ids: string[] = []
+  return {
+    ids,
+    durability: 'memory',
+    async accept({ messages }) {
+      ids.push(...messages.map(({ id }) => id))
+      const error = outcomes.shift()
+      if (error !== undefined) throw error
+    },
+    async drain() {},
+  }
+}
+
+function ids(): () => string {
+  let last = 0
+  return () => `id-${(last += 1)}`
+}
+
+const unknown = new PlatformError('OUTCOME_UNKNOWN', 'no answer')
+const refused = new PlatformError('QUEUE_FULL', 'full')
+
+describe('a request with an Idempotency-Key over a carrier outside the database', { timeout: 30_000 }, () => {
+  const stack = new AsyncDisposableStack()
+  let database: Database
+  before(async () => {
+    const { url } = stack.use(await testDatabase())
+    database = stack.use(openDatabase({ url, maxConnections: 4 }))
+    await migrate(database, [databaseMigrations, httpKitMigrations])
+  })
+  after(() => stack.disposeAsync())
+
+  const failed = (error: unknown) => {
+    throw error
+  }
+
+  it('whose outcome nobody knew is repeated with the same id, also by another process', async () => {
+    const sent = carrier([unknown, unknown, undefined])
+    const newId = ids()
+    const process = () => keyedAccepting({ database, intake: withKeys(sent, database, failed), newId })
+    const [one, other] = [process(), process()]
+    await assert.rejects(one.accept('unknown', request), (error) => hasCode(error, 'OUTCOME_UNKNOWN'))
+    await assert.rejects(other.accept('unknown', request), (error) => hasCode(error, 'OUTCOME_UNKNOWN'))
+    const { response, isReplay } = await one.accept('unknown', request)
+    assert.deepEqual([response.body, isReplay], [{ messageId: 'id-1' }, false])
+    assert.deepEqual(sent.ids, ['id-1', 'id-1', 'id-1'])
+    assert.equal((await other.accept('unknown', request)).isReplay, true)
+    assert.equal(sent.ids.length, 3)
+  })
+
+  it('that was refused leaves its key free', async () => {
+    const sent = carrier([refused, undefined])
+    const keyed = keyedAccepting({ database, intake: withKeys(sent, database, failed), newId: ids() })
+    await assert.rejects(keyed.accept('refused', request), (error) => hasCode(error, 'QUEUE_FULL'))
+    const other = { ...request, body: { data: 'another' } }
+    assert.equal((await keyed.accept('refused', other)).isReplay, false)
+  })
+
+  it('whose outcome is known stays unanswered no longer than that', async () => {
+    const sent = carrier([])
+    const keyed = keyedAccepting({ database, intake: withKeys(sent, database, failed), newId: ids() })
+    const first = await keyed.accept('known', request)
+    const again = await keyed.accept('known', request)
+    assert.deepEqual([again.response, again.isReplay], [first.response, true])
+  })
+})
