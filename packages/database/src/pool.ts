@@ -18,6 +18,11 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number
   /** Longest pause between two statements of a transaction in ms, kept by the server; default 5 000: below the lease. */
   readonly idleInTransactionMs?: number
+  /**
+   * Silence in ms after which a connection in use counts as half-open and is given up; default 45 000, above every
+   * statement's limit. Without such a limit (`statementTimeoutMs: 0`) silence says nothing, and none is given up.
+   */
+  readonly unresponsiveMs?: number
   /** How long the database may stay away, in ms, before a lost answer to COMMIT stays unknown; default 10 000. */
   readonly settleTimeoutMs?: number
   /** The role that every connection takes on (`set role`), for tests of a module's rights. */
@@ -33,6 +38,7 @@ export const databaseDefaults = {
   statementTimeoutMs: 30_000,
   idleInTransactionMs: 5_000,
   settleTimeoutMs: 10_000,
+  unresponsiveMs: 45_000,
 } as const
 
 /** bigint as number: our offsets and counts stay below 2^53. */
@@ -66,14 +72,23 @@ export function openDatabase(options: DatabaseOptions): Database {
   return new PooledDatabase(options)
 }
 
-/** Time in ms after which a transaction whose connection no longer answers is given up (half-open connections). */
-const unresponsiveMs = 45_000
+/** Bytes that a connection had brought when it was last seen to bring more. */
+interface Heard {
+  readonly bytes: number
+  readonly at: number
+}
+
+/** What we need of the socket below a client. */
+interface Stream {
+  readonly bytesRead: number
+  destroy(error: Error): void
+}
 
 class PooledDatabase implements Database {
   readonly url: string
   readonly #pool: pg.Pool
-  readonly #running = new Map<pg.PoolClient, number>()
-  readonly #watchdog: NodeJS.Timeout
+  readonly #running = new Map<pg.PoolClient, Heard>()
+  readonly #watchdog: NodeJS.Timeout | undefined
   readonly #onError: (error: Error) => void
   readonly #settleTimeoutMs: number
   #stopped: Promise<void> | undefined
@@ -90,7 +105,9 @@ class PooledDatabase implements Database {
     // Without a listener an idle connection that the server closes would end the process.
     this.#onError = (error) => options.onError?.(error)
     this.#pool.on('error', this.#onError)
-    this.#watchdog = setInterval(() => this.#dropUnresponsive(), 5_000)
+    if (options.statementTimeoutMs === 0) return
+    const limitMs = options.unresponsiveMs ?? databaseDefaults.unresponsiveMs
+    this.#watchdog = setInterval(() => this.#dropUnresponsive(limitMs), limitMs / 9)
     // The pool itself keeps the process alive while it has work; this timer only looks after it and is cleared in stop().
     this.#watchdog.unref()
   }
@@ -155,7 +172,7 @@ class PooledDatabase implements Database {
       broken = error
     }
     client.on('error', onError)
-    this.#running.set(client, performance.now())
+    this.#running.set(client, { bytes: streamOf(client).bytesRead, at: performance.now() })
     try {
       return await action()
     } catch (error) {
@@ -168,10 +185,12 @@ class PooledDatabase implements Database {
     }
   }
 
-  #dropUnresponsive(): void {
-    const oldest = performance.now() - unresponsiveMs
-    for (const [client, since] of this.#running) {
-      if (since < oldest) streamOf(client).destroy(new Error('Connection terminated: no answer in time'))
+  #dropUnresponsive(limitMs: number): void {
+    const now = performance.now()
+    for (const [client, heard] of this.#running) {
+      const stream = streamOf(client)
+      if (stream.bytesRead !== heard.bytes) this.#running.set(client, { bytes: stream.bytesRead, at: now })
+      else if (now - heard.at > limitMs) stream.destroy(new Error('Connection terminated: no answer in time'))
     }
   }
 }
@@ -182,9 +201,9 @@ export function toQuery(statement: Statement): pg.QueryConfig {
 }
 
 /** The socket below a client; the typings keep it private. */
-function streamOf(client: pg.ClientBase): { destroy(error: Error): void } {
+function streamOf(client: pg.ClientBase): Stream {
   // The declared type hides `connection`, which every client has.
-  return (client as unknown as { connection: { stream: { destroy(error: Error): void } } }).connection.stream
+  return (client as unknown as { connection: { stream: Stream } }).connection.stream
 }
 
 /** True when the server says that a transaction is still open, so that the connection must not be used again. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hasCode } from '@headrace/runtime'
+import { hasCode, sleep } from '@headrace/runtime'
 import pg from 'pg'
 import {
   type Collector,
@@ -239,20 +239,23 @@ describe('settling while the server restarts', () => {
 
   it('answers correctly for transactions that meet the crash in the middle', async () => {
     await using server = await testServer()
-    await using database = openDatabase({ url: server.url })
+    await using database = openDatabase({ url: server.url, settleTimeoutMs: 60_000 })
     await migrate(database, [databaseMigrations])
     const notes = await noteTable(database)
     const told = new Map<string, Outcome>()
+    const committed = () => [...told].filter(([, outcome]) => outcome === 'committed').map(([text]) => text)
     const stopping = new AbortController()
     const writers = Array.from({ length: 8 }, async (_, writer) => {
       for (let n = 0; !stopping.signal.aborted; n += 1) {
         const text = `${writer}/${n}`
-        told.set(text, await write(database, text))
+        const outcome = await write(database, text)
+        told.set(text, outcome)
+        if (outcome !== 'committed') await sleep(5)
       }
     })
     for (const end of ['kill', 'stop'] as const) {
-      const before = told.size
-      await untilTrue('50 more transactions', () => [...told.values()].filter((o) => o === 'committed').length > before + 50)
+      const before = committed().length
+      await untilTrue('50 more transactions', () => committed().length > before + 50, 30_000)
       await server[end]()
       await server.restart()
     }
@@ -260,8 +263,7 @@ describe('settling while the server restarts', () => {
     await Promise.all(writers)
     const written = await notes.all()
     assert.equal(new Set(written).size, written.length)
-    const committed = [...told].filter(([, outcome]) => outcome === 'committed').map(([text]) => text)
-    assert.deepEqual(written.sort(), committed.sort())
+    assert.deepEqual(written.sort(), committed().sort())
     assert.equal([...told.values()].includes('COMMIT_UNKNOWN'), false)
   })
 
