@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { type Call, stepsOf } from './page.ts'
+import { Session } from './session.ts'
+
+/** A call with what it really wrote, as the page would show it. */
+export interface Outcome {
+  readonly call: Call
+  readonly output: readonly string[]
+}
+
+/** The ports that pages speak of, and the variables that change them. */
+const ports = { 8080: 'API_PORT', 8081: 'INGEST_PORT', 8082: 'PROCESSOR_PORT', 8083: 'INTERNAL_PORT' } as const
+const shownDirectory = '/path/to/headrace'
+
+/** Makes every call of a page in one shell, in a directory of its own and on free ports. */
+export async function runPage(markdown: string): Promise<readonly Outcome[]> {
+  const places = await Promise.all(Object.entries(ports).map(async ([shown, name]) => ({ shown, name, real: await freePort() })))
+  await using session = await Session.open(Object.fromEntries(places.map(({ name, real }) => [name, String(real)])))
+  const toReal = (text: string) => places.reduce((all, { shown, real }) => all.replaceAll(`localhost:${shown}`, `localhost:${real}`), text)
+  const toShown = (text: string) =>
+    places.reduce((all, { shown, real }) => all.replaceAll(`:${real}`, `:${shown}`), text).replaceAll(session.directory, shownDirectory)
+  const outcomes: Outcome[] = []
+  for (const step of stepsOf(markdown)) {
+    if (step.kind === 'file') await session.writeFile(step.name, step.text)
+    else outcomes.push({ call: step, output: linesOf(toShown(await session.run(toReal(step.command)))) })
+  }
+  return outcomes
+}
+
+function linesOf(text: string): readonly string[] {
+  const whole = text.replace(/\n$/, '')
+  return whole === '' ? [] : whole.split('\n').map((line) => line.trimEnd())
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port')
+  return address.port
+}
