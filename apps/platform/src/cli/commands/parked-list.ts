@@ -51,7 +51,7 @@ export function listCommand(terminal: Terminal): Command {
     .addHelpText('after', states)
     .action(async ({ json, ...filter }: ListOptions) => {
       const found = await withCurrentDatabase(terminal, command, (database) => listParked(database, filter))
-      if (json === true) terminal.out(JSON.stringify(found, null, 2))
+      if (json === true) terminal.out(JSON.stringify(found.map(withId), null, 2))
       else for (const line of forPeople(found, filter.limit ?? 50)) terminal.out(line)
     })
   return withExamples(command, ['headrace parked list', 'headrace parked list --group processor-group --limit 200 --json'])
@@ -67,7 +67,7 @@ export function showCommand(terminal: Terminal): Command {
       const found = await withCurrentDatabase(terminal, command, (database) => showParked(database, seq))
       if (found === undefined) throw new CommandFailure(`there is no parked message ${seq} (headrace parked list)`)
       const { body, ...rest } = found
-      const view = { ...rest, ...readable(body) }
+      const view = { ...withId(rest), ...readable(body) }
       if (options.json === true) terminal.out(JSON.stringify(view, null, 2))
       else for (const line of fields(view)) terminal.out(line)
     })
@@ -79,6 +79,11 @@ function forPeople(found: readonly ParkedView[], limit: number): readonly string
   const last = found.at(-1)?.seq
   const more = found.length === limit ? ['', `there may be more: --after ${last}`] : []
   return [...table(columns, found), ...more]
+}
+
+/** The id by its name for people; inside it is the message's place in the order of parking. */
+function withId<View extends { readonly seq: number }>({ seq, ...rest }: View): Omit<View, 'seq'> & { readonly id: number } {
+  return { id: seq, ...rest }
 }
 
 function readable(body: Buffer): { readonly body: string } | { readonly bodyBase64: string } {
