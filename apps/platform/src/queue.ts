@@ -16,7 +16,7 @@ export interface Queue {
 
 /** Makes the carriers that the settings ask for. With memory, what an earlier setting left in the log is still read. */
 export function openQueue(settings: PlatformSettings, log: Log, runsProcessor: boolean): Queue {
-  const postgres = postgresTransport(process.env['NOPACE'] ? log : pacedLog(log))
+  const postgres = postgresTransport(pacedLog(log))
   if (settings.QUEUE_TYPE === 'postgres') return queueOf({ type: 'log', carriers: [postgres] }, [postgres])
   if (!runsProcessor) return queueOf({ type: 'remote-memory' }, [postgres])
   const memory = memoryTransport({ maxMessages: settings.QUEUE_SIZE, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES })
