@@ -37,12 +37,8 @@ async function ask(question: string): Promise<string> {
 }
 
 function stopRequested(): Promise<Stop> {
-  if (stopping !== undefined) return stopping.requested
-  const { request, requested } = (stopping = newStopping())
-  for (const [signal, number] of Object.entries(signalNumbers)) {
-    process.on(signal, () => request({ kind: 'signal', signal }, 128 + number))
-  }
-  return requested
+  stopping ??= newStopping()
+  return stopping.requested
 }
 
 function newStopping(): Stopping {
@@ -57,6 +53,14 @@ function newStopping(): Stopping {
       resolve(stop)
     },
   }
+}
+
+// Until something serves there is nothing to finish. Said here, since a container's first process has no default for it.
+for (const [signal, number] of Object.entries(signalNumbers)) {
+  process.on(signal, () => {
+    if (stopping === undefined) process.exit(128 + number)
+    stopping.request({ kind: 'signal', signal }, 128 + number)
+  })
 }
 
 process.on('uncaughtException', (error) => {

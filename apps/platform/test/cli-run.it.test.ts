@@ -130,6 +130,17 @@ describe('headrace run', () => {
     const ended = place.start(['run'], { DATABASE_URL: 'postgres://joe:geheim@127.0.0.1:9/none' })
     await ended.line('waiting for the database')
     assert.doesNotMatch(ended.output, /geheim/)
+    // Nothing serves yet, so there is nothing to wait for.
+    assert.equal((await ended.stop()).code, 128 + 15)
+  })
+
+  it('dies where a fault point is armed, and what it had accepted is processed after the next start', async () => {
+    await using place = await Workplace.make()
+    const dying = place.start(['run'], { HEADRACE_FAULTS: 'batch.after-open=kill' })
+    const sent = await ingest(await dying.url('gateway'), 'test', 'survives')
+    assert.equal((await dying.ended()).signal, 'SIGKILL')
+    const next = place.start(['run'])
+    assert.equal(await messageState(await next.url('gateway'), sent.messageId, ['processed']), 'processed')
   })
 })
 

@@ -27,7 +27,10 @@ function usageFailure(terminal: Terminal, error: UsageError): ExitCode {
 
 const settingsHelp = `
 Settings are environment variables (.env.example lists them all). They are also read from ./.env, or from the file that
---env-file or HEADRACE_ENV_FILE names; what is really set wins. \`headrace doctor\` shows what is configured.`
+--env-file or HEADRACE_ENV_FILE names; what is really set wins. \`headrace doctor\` shows what is configured.
+
+Commands work on DATABASE_URL; without it, on the database in HEADRACE_DATA (./.headrace): that of the process which
+runs there, or, while none runs, started for the command alone.`
 
 /** Every command. What it needs is loaded only when it is asked for: help and mistakes are answered at once. */
 const commands: readonly CommandEntry[] = [

@@ -15,8 +15,8 @@ export interface Terminal {
   /** Asks a question and returns the answer. Only where `interactive`. */
   ask(question: string): Promise<string>
   /**
-   * Resolves when the process is asked to stop. From the call on this is how it ends: signals and errors that nobody
-   * caught no longer end it by themselves; the second one does.
+   * Resolves when the process is asked to stop. From the call on this is how it ends: a signal or an error that nobody
+   * caught no longer ends it at once; only the second one does.
    */
   stopRequested(): Promise<Stop>
 }

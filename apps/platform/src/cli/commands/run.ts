@@ -51,12 +51,12 @@ export function runCommand(terminal: Terminal): Command {
 
 async function run(terminal: Terminal, command: Command, { only, migrate }: RunOptions): Promise<void> {
   const startedAt = performance.now()
-  const stop = terminal.stopRequested()
   const { env } = environmentOf(terminal, command)
   const settings = allSettings(env)
   const format = settings.LOG_FORMAT ?? (terminal.outputIsTerminal ? 'text' : 'json')
   const logger = createLogger({ level: settings.LOG_LEVEL, format, secrets: secretValues(platformSettings, settings) })
   const platform = await startPlatform({ env, migrate, logger, faults: faultsOf(env), ...(only !== undefined && { only }) })
+  const stop = terminal.stopRequested()
   const startedInMs = performance.now() - startedAt
   try {
     for (const warning of platform.warnings) logger.warn(warning)
