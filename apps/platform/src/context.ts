@@ -1,5 +1,5 @@
-import type { App, Probe } from '@headrace/http-kit'
 import type { GatewayContext } from '@headrace/gateway/module'
+import type { App, Probe } from '@headrace/http-kit'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import type { PlatformSettings } from './settings.ts'
 

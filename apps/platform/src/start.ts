@@ -1,4 +1,4 @@
-import { readiness } from '@headrace/http-kit'
+import { type Readiness, readiness } from '@headrace/http-kit'
 import {
   createLogger,
   createMetrics,
@@ -9,7 +9,7 @@ import {
   messageOf,
   noFaults,
   type OnBackgroundError,
-  PlatformError,
+  type PlatformError,
   type RunningModules,
   readSettings,
   secretValues,
@@ -124,10 +124,8 @@ class StartedParts {
 async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<void> {
   const { settings, selection: chosen, logger, metrics } = needs
   const probes: BareContext['probes'] = {}
-  // Asked for when the first check comes: by then the roles have added their probes.
-  let asked: ReturnType<typeof readiness> | undefined
   const onFailure = (part: string, error: unknown) => logger.warn(`${part} is not ready`, { error })
-  const ready = { check: () => (asked ??= readiness(probes, { onFailure })).check() }
+  const ready = lateReadiness(() => readiness(probes, { onFailure }))
 
   if (chosen.stored.length > 0) parts.stored = await openStored(needs, probes)
   const ports = portsOf(chosen, settings)
@@ -138,6 +136,17 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
   }
   if (chosen.bare.length > 0) parts.modules.push(await startModules(chosen.bare, bare))
   parts.addresses = await parts.servers.listen()
+}
+
+/** Made when the first check comes: by then the roles have added their probes. */
+function lateReadiness(make: () => Readiness): Readiness {
+  let made: Readiness | undefined
+  return {
+    check() {
+      made ??= make()
+      return made.check()
+    },
+  }
 }
 
 function platformOf(parts: StartedParts, warnings: readonly string[]): Platform {

@@ -35,7 +35,8 @@ const awayMs = 30_000
  */
 export async function openStorage(settings: StorageSettings, logger: Logger): Promise<Storage> {
   const url = settings.DATABASE_URL
-  const server = url === undefined ? await startEmbeddedServer({ dataDirectory: resolve(settings.HEADRACE_DATA) }) : undefined
+  const server =
+    url === undefined ? await startEmbeddedServer({ dataDirectory: resolve(settings.HEADRACE_DATA) }) : undefined
   const connection: DatabaseOptions = {
     url: server?.url ?? url ?? '',
     maxConnections: settings.DATABASE_POOL_MAX ?? (server === undefined ? 6 : 12),

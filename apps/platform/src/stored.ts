@@ -56,11 +56,9 @@ export async function openStored(needs: ProcessNeeds, probes: BareContext['probe
 }
 
 async function failureOf({ exited }: Storage): Promise<PlatformError> {
-  while (true) {
-    const { expected, code, signal } = await exited
-    if (expected) await Promise.withResolvers<never>().promise
-    return new PlatformError('DATABASE_UNAVAILABLE', `the embedded database ended (${signal ?? `code ${code}`})`)
-  }
+  const { expected, code, signal } = await exited
+  if (expected) return new Promise(() => {})
+  return new PlatformError('DATABASE_UNAVAILABLE', `the embedded database ended (${signal ?? `code ${code}`})`)
 }
 
 function addPoolMetrics(database: Database, metrics: Metrics): void {

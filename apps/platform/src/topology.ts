@@ -37,5 +37,8 @@ export function portsOf(selection: Pick<Selection, 'has' | 'isWhole'>, settings:
     ports.push({ name: 'public', serves, host, port: settings.PORT, variable: 'PORT' })
   }
   const port = settings.INTERNAL_PORT ?? (selection.isWhole ? wholeInternalPort : 0)
-  return [...ports, { name: 'internal', serves: ['internal'], host: settings.INTERNAL_HOST, port, variable: 'INTERNAL_PORT' }]
+  return [
+    ...ports,
+    { name: 'internal', serves: ['internal'], host: settings.INTERNAL_HOST, port, variable: 'INTERNAL_PORT' },
+  ]
 }

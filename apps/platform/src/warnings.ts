@@ -4,7 +4,9 @@ import { otherVariables, type PlatformSettings, platformSettings } from './setti
 /** What is set and probably not meant so; the start goes on. */
 export function warningsOf(env: Environment, settings: PlatformSettings): string[] {
   const known = [...settingNames(platformSettings), ...otherVariables]
-  const misspelt = nearMisses(known, env).map(({ name, meant }) => `${name} is set and read by nobody: is ${meant} meant?`)
+  const misspelt = nearMisses(known, env).map(
+    ({ name, meant }) => `${name} is set and read by nobody: is ${meant} meant?`,
+  )
   return [...misspelt, ...idleBrokers(env, settings), ...volatile(settings)]
 }
 

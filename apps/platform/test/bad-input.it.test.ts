@@ -38,7 +38,13 @@ const badMessages: readonly Bad[] = [
   { what: 'a lone surrogate', body: '{"data":"\\ud800"}', ...invalid, names: /data.*surrogate/ },
   { what: 'a __proto__ key', body: '{"metadata":{"__proto__":"x"}}', ...invalid, names: /__proto__/ },
   { what: 'bytes that are not UTF-8', body: Uint8Array.of(0x22, 0xff, 0x22), ...invalid, names: /UTF-8/ },
-  { what: 'another content type', body: 'x', headers: { 'content-type': 'text/plain' }, status: 415, code: 'unsupported_media_type' },
+  {
+    what: 'another content type',
+    body: 'x',
+    headers: { 'content-type': 'text/plain' },
+    status: 415,
+    code: 'unsupported_media_type',
+  },
   {
     what: 'a gzip bomb',
     body: gzipSync(Buffer.alloc(50_000_000)),
@@ -48,8 +54,20 @@ const badMessages: readonly Bad[] = [
   },
   { what: 'more than the limit of a body', body: { data: 'x'.repeat(1_048_576) }, status: 413, code: 'body_too_large' },
   { what: 'a message over the limit', body: { data: 'x'.repeat(700_000) }, status: 413, code: 'message_too_large' },
-  { what: 'bytes that are no protobuf', body: Uint8Array.of(255, 255), headers: protobuf, ...invalid, names: /DataMessage/ },
-  { what: 'a NUL in protobuf', body: dataMessage({ source: 'a\0' }), headers: protobuf, ...invalid, names: /source.*NUL/ },
+  {
+    what: 'bytes that are no protobuf',
+    body: Uint8Array.of(255, 255),
+    headers: protobuf,
+    ...invalid,
+    names: /DataMessage/,
+  },
+  {
+    what: 'a NUL in protobuf',
+    body: dataMessage({ source: 'a\0' }),
+    headers: protobuf,
+    ...invalid,
+    names: /source.*NUL/,
+  },
   {
     what: 'a message over the limit as JSON in protobuf',
     body: dataMessage({ payload: Buffer.alloc(700_000) }),
@@ -57,8 +75,20 @@ const badMessages: readonly Bad[] = [
     status: 413,
     code: 'message_too_large',
   },
-  { what: 'an empty Idempotency-Key', body: {}, headers: { 'idempotency-key': '""' }, ...invalid, names: /Idempotency-Key/ },
-  { what: 'a long Idempotency-Key', body: {}, headers: { 'idempotency-key': 'k'.repeat(300) }, ...invalid, names: /Idempotency-Key/ },
+  {
+    what: 'an empty Idempotency-Key',
+    body: {},
+    headers: { 'idempotency-key': '""' },
+    ...invalid,
+    names: /Idempotency-Key/,
+  },
+  {
+    what: 'a long Idempotency-Key',
+    body: {},
+    headers: { 'idempotency-key': 'k'.repeat(300) },
+    ...invalid,
+    names: /Idempotency-Key/,
+  },
 ]
 
 const badEnqueues: readonly Bad[] = [
@@ -69,7 +99,12 @@ const badEnqueues: readonly Bad[] = [
   { what: 'an id that is too long', body: { id: 'i'.repeat(201) }, ...invalid, names: /id/ },
   { what: 'a timestamp that is no whole number', body: { timestamp: 1.5 }, ...invalid, names: /timestamp/ },
   { what: 'a text', body: '"x"', ...invalid },
-  { what: 'one message over the limit among good ones', body: [{}, { payload: 'a'.repeat(940_000) }], status: 413, code: 'message_too_large' },
+  {
+    what: 'one message over the limit among good ones',
+    body: [{}, { payload: 'a'.repeat(940_000) }],
+    status: 413,
+    code: 'message_too_large',
+  },
 ]
 
 describe('bad input', { timeout: 60_000 }, () => {
@@ -116,7 +151,9 @@ describe('bad input', { timeout: 60_000 }, () => {
     const before = await stored()
     const { port } = new URL(running.at('ingest'))
     const socket = connect(Number(port), '127.0.0.1')
-    socket.write('POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"sour')
+    socket.write(
+      'POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"sour',
+    )
     await new Promise((resolve) => setTimeout(resolve, 50))
     socket.destroy()
     assert.equal((await get(`${running.at('ingest')}/health`)).status, 200)

@@ -26,11 +26,19 @@ describe('a database that goes away', { timeout: 90_000 }, () => {
     assert.equal((await get(`${url}/messages/${first.body['messageId']}`)).status, 503)
 
     await server.restart()
-    await untilTrue('it accepts again', async () => (await post(`${url}/ingest`, { data: 'after' })).status === 200, 30_000)
+    await untilTrue(
+      'it accepts again',
+      async () => (await post(`${url}/ingest`, { data: 'after' })).status === 200,
+      30_000,
+    )
     const again = await post(`${url}/ingest`, { data: 'meanwhile' }, { 'idempotency-key': 'k' })
     assert.equal(again.status, 200)
     for (const id of [first.body['messageId'], again.body['messageId']]) {
-      await untilTrue(`${id} is processed`, async () => (await get(`${url}/messages/${id}`)).body['status'] === 'processed', 30_000)
+      await untilTrue(
+        `${id} is processed`,
+        async () => (await get(`${url}/messages/${id}`)).body['status'] === 'processed',
+        30_000,
+      )
     }
     await untilTrue('it is ready', async () => (await get(`${running.at('gateway')}/ready`)).status === 200)
   })

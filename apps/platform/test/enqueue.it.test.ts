@@ -6,7 +6,11 @@ import { dataMessage } from './support/protobuf.ts'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-for (const [queueType, encoding] of [['postgres', 'json'], ['postgres', 'protobuf'], ['memory', 'json']] as const) {
+for (const [queueType, encoding] of [
+  ['postgres', 'json'],
+  ['postgres', 'protobuf'],
+  ['memory', 'json'],
+] as const) {
   describe(`enqueue over ${queueType} in ${encoding}`, { timeout: 60_000 }, () => {
     let running: TestPlatform
     before(async () => {
@@ -26,7 +30,11 @@ for (const [queueType, encoding] of [['postgres', 'json'], ['postgres', 'protobu
 
     it('takes one message, on the processor’s port and on the internal one', async () => {
       for (const port of ['processor', 'internal']) {
-        const answer = await post(`${running.at(port)}/enqueue`, { id: `one-${port}`, source: 's', payload: base64('hi') })
+        const answer = await post(`${running.at(port)}/enqueue`, {
+          id: `one-${port}`,
+          source: 's',
+          payload: base64('hi'),
+        })
         assert.deepEqual([answer.status, answer.body], [202, { accepted: 1 }])
         assert.equal((await result(`one-${port}`)).body['result'], 'PROCESSED_hi')
       }
@@ -51,7 +59,9 @@ for (const [queueType, encoding] of [['postgres', 'json'], ['postgres', 'protobu
 
     it('takes protobuf, and shows a result that is no text as base64', async () => {
       const body = dataMessage({ id: 'binary', source: 's', payload: Uint8Array.of(255, 0, 254) })
-      const answer = await post(`${running.at('processor')}/enqueue`, body, { 'content-type': 'application/x-protobuf' })
+      const answer = await post(`${running.at('processor')}/enqueue`, body, {
+        'content-type': 'application/x-protobuf',
+      })
       assert.deepEqual([answer.status, answer.body], [202, { accepted: 1 }])
       const { body: view } = await result('binary')
       assert.equal(view['encoding'], 'base64')
@@ -60,7 +70,8 @@ for (const [queueType, encoding] of [['postgres', 'json'], ['postgres', 'protobu
     })
 
     it('processes once what comes twice under one id', async () => {
-      const stats = async () => ((await get(`${running.at('processor')}/stats`)).body as { pool: { processed: number } }).pool.processed
+      const stats = async () =>
+        ((await get(`${running.at('processor')}/stats`)).body as { pool: { processed: number } }).pool.processed
       const before = await stats()
       await post(`${running.at('processor')}/enqueue`, { id: 'twice', source: 'a', payload: base64('first') })
       await result('twice')
@@ -88,7 +99,8 @@ describe('a queue in memory', { timeout: 60_000 }, () => {
     const refused = await post(`${running.at('processor')}/enqueue`, tooMany)
     assert.deepEqual([refused.status, refused.body['code']], [503, 'queue_full'])
     assert.ok(refused.headers.get('retry-after'))
-    for (const { id } of tooMany) assert.equal((await get(`${running.at('gateway')}/api/v1/messages/${id}`)).status, 404)
+    for (const { id } of tooMany)
+      assert.equal((await get(`${running.at('gateway')}/api/v1/messages/${id}`)).status, 404)
     assert.equal((await post(`${running.at('processor')}/enqueue`, tooMany.slice(1))).status, 202)
   })
 })

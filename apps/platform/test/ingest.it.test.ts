@@ -6,7 +6,10 @@ import { type Answer, get, post, type TestPlatform, testPlatform } from './suppo
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-for (const [queueType, durability] of [['postgres', 'disk'], ['memory', 'memory']] as const) {
+for (const [queueType, durability] of [
+  ['postgres', 'disk'],
+  ['memory', 'memory'],
+] as const) {
   describe(`ingest over ${queueType}`, { timeout: 60_000 }, () => {
     let running: TestPlatform
     let url: string
@@ -33,7 +36,12 @@ for (const [queueType, durability] of [['postgres', 'disk'], ['memory', 'memory'
       assert.deepEqual(accepted.body, { messageId: accepted.body['messageId'], status: 'accepted', durability })
       const { body } = await processed(accepted.body['messageId'])
       const { accepted_at, processed_at, ...rest } = body
-      assert.deepEqual(rest, { messageId: accepted.body['messageId'], status: 'processed', attempts: 1, result: 'PROCESSED_hällo' })
+      assert.deepEqual(rest, {
+        messageId: accepted.body['messageId'],
+        status: 'processed',
+        attempts: 1,
+        result: 'PROCESSED_hällo',
+      })
       for (const time of [accepted_at, processed_at]) assert.match(String(time), rfc3339)
     })
 
@@ -89,7 +97,10 @@ for (const [queueType, durability] of [['postgres', 'disk'], ['memory', 'memory'
       await processed(accepted.body['messageId'])
       await untilTrue('the queue is empty', async () => {
         const { body } = await get(`${running.at('gateway')}/api/v1/status`)
-        const { ingest, processor } = body as Record<string, { healthy: boolean; stats: Record<string, Record<string, number>> }>
+        const { ingest, processor } = body as Record<
+          string,
+          { healthy: boolean; stats: Record<string, Record<string, number>> }
+        >
         assert.equal(ingest?.healthy, true)
         assert.equal(processor?.healthy, true)
         assert.equal(processor?.stats['queue']?.['capacity'], queueType === 'memory' ? 1000 : 10_000_000)
@@ -99,7 +110,12 @@ for (const [queueType, durability] of [['postgres', 'disk'], ['memory', 'memory'
     })
 
     it('answers 404 for a message that nobody sent', async () => {
-      for (const id of ['01a1fe25-169f-731c-8708-1f24c61f82d6', 'x', "'; drop table pipeline.result --", 'ä'.repeat(20)]) {
+      for (const id of [
+        '01a1fe25-169f-731c-8708-1f24c61f82d6',
+        'x',
+        "'; drop table pipeline.result --",
+        'ä'.repeat(20),
+      ]) {
         const { status, body } = await get(`${running.at('gateway')}/api/v1/messages/${encodeURIComponent(id)}`)
         assert.deepEqual([status, body['code']], [404, 'not_found'])
       }

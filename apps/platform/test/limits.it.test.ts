@@ -27,7 +27,10 @@ describe('a backlog at its limit', { timeout: 60_000 }, () => {
         return (await get(`${processor.at('processor')}/api/v1/messages/${id}`)).body['status'] === 'processed'
       })
     }
-    const { pool, queue } = (await get(`${processor.at('processor')}/stats`)).body as Record<string, Record<string, number>>
+    const { pool, queue } = (await get(`${processor.at('processor')}/stats`)).body as Record<
+      string,
+      Record<string, number>
+    >
     assert.equal(queue?.['capacity'], 5)
     assert.ok(Number(pool?.['processed']) <= 6, 'a refused message was processed')
   })

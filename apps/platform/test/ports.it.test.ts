@@ -76,7 +76,10 @@ describe('a start', { timeout: 60_000 }, () => {
   })
 
   it('with a queue that there is not lists those that there are', async () => {
-    await assert.rejects(testPlatform({ env: { QUEUE_TYPE: 'rabbit' } }), /QUEUE_TYPE is 'rabbit': expected one of postgres, memory/)
+    await assert.rejects(
+      testPlatform({ env: { QUEUE_TYPE: 'rabbit' } }),
+      /QUEUE_TYPE is 'rabbit': expected one of postgres, memory/,
+    )
   })
 
   it('of a module that there is not lists those that there are', async () => {

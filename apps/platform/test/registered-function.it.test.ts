@@ -85,7 +85,9 @@ for (const queueType of ['postgres', 'memory'] as const) {
       const slow = await send('slow 200', 'in order')
       const behind = await send('quick', 'in order')
       const other = await send('quick', 'elsewhere')
-      const times = await Promise.all([slow, behind, other].map(async (id) => String((await until('processed', id)).processed_at)))
+      const times = await Promise.all(
+        [slow, behind, other].map(async (id) => String((await until('processed', id)).processed_at)),
+      )
       assert.ok(String(times[0]) < String(times[1]), 'the second of a source came first')
       assert.ok(String(times[2]) < String(times[0]), 'another source waited')
     })

@@ -23,16 +23,25 @@ describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
       const accepted = await post(`${url}/api/v1/ingest`, { source: 's', data: 'hällo' }, headers)
       assert.equal(accepted.status, 200)
       assert.equal(accepted.body['durability'], queueType === 'memory' ? 'memory' : 'disk')
-      assert.deepEqual((await post(`${url}/api/v1/ingest`, { source: 's', data: 'hällo' }, headers)).body, accepted.body)
+      assert.deepEqual(
+        (await post(`${url}/api/v1/ingest`, { source: 's', data: 'hällo' }, headers)).body,
+        accepted.body,
+      )
       await untilTrue('the message is processed', async () => {
         const { body } = await get(`${url}/api/v1/messages/${accepted.body['messageId']}`)
         return body['status'] === 'processed' && body['result'] === 'PROCESSED_hällo'
       })
-      const { ingest: ingestPart, processor: processorPart } = (await get(`${url}/api/v1/status`)).body as Record<string, unknown>
+      const { ingest: ingestPart, processor: processorPart } = (await get(`${url}/api/v1/status`)).body as Record<
+        string,
+        unknown
+      >
       assert.deepEqual(ingestPart, { healthy: true, stats: { TotalReceived: 1, TotalSent: 1, TotalFailed: 0 } })
       assert.equal((processorPart as { healthy: boolean }).healthy, true)
       const refused = await post(`${url}/api/v1/ingest`, { source: 5 }, { 'x-request-id': 'my-request' })
-      assert.deepEqual([refused.status, refused.body['code'], refused.body['instance']], [400, 'invalid_request', 'my-request'])
+      assert.deepEqual(
+        [refused.status, refused.body['code'], refused.body['instance']],
+        [400, 'invalid_request', 'my-request'],
+      )
       assert.equal((await get(`${url}/api/v1/messages/nobody-knows`)).status, 404)
       assert.ok('/api/v1/ingest' in ((await get(`${url}/openapi.json`)).body['paths'] as object))
     })
@@ -64,7 +73,10 @@ describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
     for (let sent = 0; sent < 4; sent += 1) {
       assert.equal((await post(`${gateway.at('gateway')}/api/v1/ingest`, { data: String(sent) })).status, 200)
     }
-    const { ingest } = (await get(`${gateway.at('gateway')}/api/v1/status`)).body as Record<string, Record<string, unknown>>
+    const { ingest } = (await get(`${gateway.at('gateway')}/api/v1/status`)).body as Record<
+      string,
+      Record<string, unknown>
+    >
     assert.equal(ingest?.['healthy'], false)
     assert.deepEqual(ingest?.['stats'], { TotalReceived: 4, TotalSent: 4, TotalFailed: 0 })
   })
@@ -88,9 +100,18 @@ describe('ingest with the queue in another process’s memory', { timeout: 60_00
   it('says that the queue is full when that process says so', async () => {
     await using database = await testDatabase()
     const slow = new URL('fixtures/processors.ts', import.meta.url).pathname
-    const env = { DATABASE_URL: database.url, QUEUE_TYPE: 'memory', QUEUE_SIZE: '3', PROCESSOR_FUNCTION: slow, PROCESSOR_WORKERS: '1' }
+    const env = {
+      DATABASE_URL: database.url,
+      QUEUE_TYPE: 'memory',
+      QUEUE_SIZE: '3',
+      PROCESSOR_FUNCTION: slow,
+      PROCESSOR_WORKERS: '1',
+    }
     await using processor = await testPlatform({ only: 'pipeline:processor', env })
-    await using ingest = await testPlatform({ only: 'pipeline:ingest', env: { ...env, PROCESSOR_URL: processor.at('processor') } })
+    await using ingest = await testPlatform({
+      only: 'pipeline:ingest',
+      env: { ...env, PROCESSOR_URL: processor.at('processor') },
+    })
     let full = 0
     await untilTrue('a request is refused', async () => {
       const { status, body } = await post(`${ingest.at('ingest')}/ingest`, { source: 's', data: 'slow 100' })
@@ -100,7 +121,9 @@ describe('ingest with the queue in another process’s memory', { timeout: 60_00
       return true
     })
     assert.equal(full, 1)
-    const { queue } = (await get(`${processor.at('processor')}/stats`)).body as { queue: { size: number; capacity: number } }
+    const { queue } = (await get(`${processor.at('processor')}/stats`)).body as {
+      queue: { size: number; capacity: number }
+    }
     assert.equal(queue.capacity, 3)
     assert.ok(queue.size <= 3, `the queue holds ${queue.size}`)
   })

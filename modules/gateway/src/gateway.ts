@@ -44,20 +44,16 @@ async function requireReachable(elsewhere: Upstream): Promise<void> {
 
 function addIngest(app: App, offers: GatewayOffers, elsewhere: Upstream): void {
   const here = offers['pipeline.ingest']
-  if (here !== undefined) return here.addIngestRoute(app, ingestPath)
-  addProxiedRoute(app, {
-    method: 'POST',
-    path: ingestPath,
-    target: () => '/ingest',
-    upstream: elsewhere,
-    schema: ingestSchema,
-  })
+  const target = () => '/ingest'
+  if (here !== undefined) here.addIngestRoute(app, ingestPath)
+  else addProxiedRoute(app, { method: 'POST', path: ingestPath, target, upstream: elsewhere, schema: ingestSchema })
 }
 
 /** The processor knows best: with a queue in memory it alone knows the messages. */
 function addMessages(app: App, offers: GatewayOffers, elsewhere: Upstream): void {
   const here = offers['pipeline.messages']
-  if (here !== undefined) return here.addMessageRoute(app, messagesPath)
   const path = `${messagesPath}/:messageId`
-  addProxiedRoute(app, { method: 'GET', path, target: (asked) => asked, upstream: elsewhere, schema: messageSchema })
+  const target = (asked: string) => asked
+  if (here !== undefined) here.addMessageRoute(app, messagesPath)
+  else addProxiedRoute(app, { method: 'GET', path, target, upstream: elsewhere, schema: messageSchema })
 }

@@ -1,6 +1,13 @@
 import type { App } from '@headrace/http-kit'
 import { PlatformError } from '@headrace/runtime'
-import { askReplica, type Replica, type Upstream, type UpstreamAnswer, type UpstreamRequest, wasNeverSent } from './upstream.ts'
+import {
+  askReplica,
+  type Replica,
+  type Upstream,
+  type UpstreamAnswer,
+  type UpstreamRequest,
+  wasNeverSent,
+} from './upstream.ts'
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
@@ -17,16 +24,29 @@ export interface ProxiedRoute {
 
 /** Headers of one connection only (RFC 9110 §7.6.1), and those that each side writes itself. */
 const ownHeaders = new Set([
-  'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'host', 'content-length', 'expect', 'origin', 'date', 'vary',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+  'origin',
+  'date',
+  'vary',
 ])
 
 /** Adds a route whose requests are handed on as they are, and whose answers come back as they are. */
 export function addProxiedRoute(app: App, route: ProxiedRoute): void {
   const { method, path, upstream, schema, target } = route
-  void app.register(async (scope) => {
+  void app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
     scope.route({
       method,
       url: path,
@@ -45,6 +65,7 @@ export function addProxiedRoute(app: App, route: ProxiedRoute): void {
         return reply.code(answer.status).headers(passed(answer.headers)).send(answer.body)
       },
     })
+    done()
   })
 }
 

@@ -1,5 +1,10 @@
-import { type IngestStats, ingestStatsShape, type ProcessorStats, processorStatsShape } from '@headrace/pipeline/contract'
 import type { App } from '@headrace/http-kit'
+import {
+  type IngestStats,
+  ingestStatsShape,
+  type ProcessorStats,
+  processorStatsShape,
+} from '@headrace/pipeline/contract'
 import { type TSchema, Type } from 'typebox'
 import { Check } from 'typebox/value'
 import { type PartStatus, partStatus, type ReplicaReport, summed } from './domain/part-status.ts'
@@ -74,7 +79,10 @@ export function askElsewhere<Stats>(upstream: Upstream, shape: TSchema): AskPart
 }
 
 async function askStats<Stats>(replica: Replica, shape: TSchema): Promise<ReplicaReport<Stats>> {
-  const unreachable = (reason: string): ReplicaReport<Stats> => ({ kind: 'unreachable', error: `${replica.url} ${reason}` })
+  const unreachable = (reason: string): ReplicaReport<Stats> => ({
+    kind: 'unreachable',
+    error: `${replica.url} ${reason}`,
+  })
   try {
     const { status, body } = await askReplica(replica, { method: 'GET', path: '/stats', timeoutMs: statusMs })
     if (status !== 200) return unreachable(`answered ${status}`)

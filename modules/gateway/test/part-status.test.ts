@@ -15,7 +15,11 @@ describe('the status of a part', () => {
   })
 
   it('has no stats and says why when nobody answers', () => {
-    assert.deepEqual(partStatus<Counts>([unreachable], summed), { healthy: false, stats: null, error: unreachable.error })
+    assert.deepEqual(partStatus<Counts>([unreachable], summed), {
+      healthy: false,
+      stats: null,
+      error: unreachable.error,
+    })
   })
 
   it('is not healthy when one replica does not answer, and shows what the others count', () => {

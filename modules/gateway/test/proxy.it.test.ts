@@ -32,10 +32,18 @@ describe('a request that the gateway hands on', { timeout: 30_000 }, () => {
       response.writeHead(202, { 'content-type': 'text/x', 'retry-after': '7', 'x-own': 'yes' }).end('answer')
     })
     const sent = Uint8Array.of(0, 1, 254, 255)
-    const headers = { 'content-type': 'application/x-protobuf', 'idempotency-key': 'k', authorization: 'Bearer t', origin: 'http://localhost' }
+    const headers = {
+      'content-type': 'application/x-protobuf',
+      'idempotency-key': 'k',
+      authorization: 'Bearer t',
+      origin: 'http://localhost',
+    }
     const answer = await fetch(`${gateway.url}/api/v1/ingest?x=1`, { method: 'POST', headers, body: sent })
     assert.deepEqual([answer.status, await answer.text()], [202, 'answer'])
-    assert.deepEqual(['content-type', 'retry-after', 'x-own'].map((name) => answer.headers.get(name)), ['text/x', '7', 'yes'])
+    assert.deepEqual(
+      ['content-type', 'retry-after', 'x-own'].map((name) => answer.headers.get(name)),
+      ['text/x', '7', 'yes'],
+    )
     const [request] = seen
     assert.equal(request?.path, '/ingest')
     assert.deepEqual([...(request?.body ?? [])], [...sent])
@@ -45,7 +53,9 @@ describe('a request that the gateway hands on', { timeout: 30_000 }, () => {
   })
 
   it('keeps its path where it reads', async () => {
-    await using gateway = await gatewayBefore((request, response) => response.end(JSON.stringify({ path: request.url })))
+    await using gateway = await gatewayBefore((request, response) =>
+      response.end(JSON.stringify({ path: request.url })),
+    )
     const answer = await fetch(`${gateway.url}/api/v1/messages/a%2Fb`)
     assert.deepEqual(await answer.json(), { path: '/api/v1/messages/a%2Fb' })
   })

@@ -1,14 +1,27 @@
 import type { App } from '@headrace/http-kit'
-import { bytes, defineSettings, durationMs, integer, list, oneOf, type Setting, type SettingsOf, text } from '@headrace/runtime'
+import {
+  bytes,
+  defineSettings,
+  durationMs,
+  integer,
+  list,
+  oneOf,
+  type Setting,
+  type SettingsOf,
+  text,
+} from '@headrace/runtime'
 import type { MessageState } from './domain/message-status.ts'
 
 export type { DataMessage } from './domain/data-message.ts'
 export type { MessageState } from './domain/message-status.ts'
-export { ingestSchema, ingestStatsShape, messageSchema, processorStatsShape } from './http-shapes.ts'
 export type { ProcessMessage } from './handlers/registered-function.ts'
+export { ingestSchema, ingestStatsShape, messageSchema, processorStatsShape } from './http-shapes.ts'
 
 /** A comma list of base addresses over HTTP. */
-export function addresses(options: { readonly default: readonly string[]; readonly doc: string }): Setting<readonly string[]> {
+export function addresses(options: {
+  readonly default: readonly string[]
+  readonly doc: string
+}): Setting<readonly string[]> {
   const texts = list(options)
   const isAddress = (text: string) => /^https?:\/\//.test(text) && URL.canParse(text)
   return {
@@ -25,7 +38,10 @@ export function addresses(options: { readonly default: readonly string[]; readon
 export const pipelineSettings = defineSettings({
   KAFKA_TOPIC: text({ default: 'diplom-messages', doc: 'The topic of the pipeline’s messages, on every carrier.' }),
   KAFKA_CONSUMER_GROUP: text({ default: 'processor-group', doc: 'The group of the processors, on every carrier.' }),
-  QUEUE_ENCODING: oneOf(['json', 'protobuf'], { default: 'json', doc: 'How messages are written on the queue; both are read.' }),
+  QUEUE_ENCODING: oneOf(['json', 'protobuf'], {
+    default: 'json',
+    doc: 'How messages are written on the queue; both are read.',
+  }),
   QUEUE_SIZE: integer({
     default: 1000,
     min: 1,
@@ -52,12 +68,21 @@ export const pipelineSettings = defineSettings({
     min: 1,
     doc: 'Most requests to ingest at a time; beyond it they are answered 503 queue_full before their bodies are read.',
   }),
-  PROCESSOR_WORKERS: integer({ default: 4, min: 1, max: 1024, doc: 'Batches (built-in processor) or messages (PROCESSOR_FUNCTION) at a time.' }),
+  PROCESSOR_WORKERS: integer({
+    default: 4,
+    min: 1,
+    max: 1024,
+    doc: 'Batches (built-in processor) or messages (PROCESSOR_FUNCTION) at a time.',
+  }),
   PROCESSOR_FUNCTION: text({
     doc: 'Path of a module that exports processMessage(message, { signal }), which returns the result as a text or bytes; unset = the built-in processor.',
   }),
   PROCESSOR_MAX_ATTEMPTS: integer({ default: 10, min: 1, max: 1000, doc: 'Attempts before a message is set aside.' }),
-  PROCESSOR_TIMEOUT_MS: durationMs({ default: 60_000, min: 1, doc: 'Longest time for one message of PROCESSOR_FUNCTION, in ms.' }),
+  PROCESSOR_TIMEOUT_MS: durationMs({
+    default: 60_000,
+    min: 1,
+    doc: 'Longest time for one message of PROCESSOR_FUNCTION, in ms.',
+  }),
   PROCESSOR_URL: addresses({
     default: ['http://localhost:8082'],
     doc: 'Where the processor answers when it runs in another process; several are a comma list.',

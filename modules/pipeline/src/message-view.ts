@@ -43,13 +43,18 @@ function processedView(messageId: string, { result, attempts, accepted_at, proce
     messageId,
     status: 'processed',
     attempts,
-    ...(isUtf8(result) ? { result: result.toString('utf8') } : { result: result.toString('base64'), encoding: 'base64' as const }),
+    ...(isUtf8(result)
+      ? { result: result.toString('utf8') }
+      : { result: result.toString('base64'), encoding: 'base64' as const }),
     accepted_at: accepted_at.toISOString(),
     processed_at: processed_at.toISOString(),
   }
 }
 
-async function findWaiting({ database, topic, group }: MessageViewNeeds, messageId: string): Promise<ParkedView | undefined> {
+async function findWaiting(
+  { database, topic, group }: MessageViewNeeds,
+  messageId: string,
+): Promise<ParkedView | undefined> {
   const [waiting] = await listParked(database, { group, topic, messageId, untried: true, limit: 1 })
   return waiting
 }

@@ -1,4 +1,4 @@
-import { queueStatus, startConsumer, type Subscription } from '@headrace/inbox'
+import { queueStatus, type Subscription, startConsumer } from '@headrace/inbox'
 import type { Running } from '@headrace/runtime'
 import type { PipelineContext } from './context.ts'
 import type { ProcessorOffer } from './contract.ts'
@@ -114,7 +114,9 @@ function addMetrics(context: PipelineContext, { backlog }: PipelineParts, counte
     labels: ['state'],
     async collect(gauge) {
       const queues = await queueStatus(database)
-      const own = queues.find(({ group, topic }) => group === settings.KAFKA_CONSUMER_GROUP && topic === settings.KAFKA_TOPIC)
+      const own = queues.find(
+        ({ group, topic }) => group === settings.KAFKA_CONSUMER_GROUP && topic === settings.KAFKA_TOPIC,
+      )
       for (const state of ['lag', 'queued', 'dead'] as const) gauge.set({ state }, own?.[state] ?? 0)
     },
   })

@@ -33,7 +33,10 @@ function carrier(outcomes: (PlatformError | undefined)[]): Intake & { readonly i
 
 function ids(): () => string {
   let last = 0
-  return () => `id-${(last += 1)}`
+  return () => {
+    last += 1
+    return `id-${last}`
+  }
 }
 
 const unknown = new PlatformError('OUTCOME_UNKNOWN', 'no answer')

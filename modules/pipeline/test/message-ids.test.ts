@@ -43,7 +43,10 @@ describe('message ids', () => {
     const ids = Array.from({ length: 1_000 }, (_, index) => idAt(first, index))
     assert.equal(ids[0], first)
     assert.equal(new Set(ids).size, ids.length)
-    assert.deepEqual(ids, Array.from({ length: 1_000 }, (_, index) => idAt(first, index)))
+    assert.deepEqual(
+      ids,
+      Array.from({ length: 1_000 }, (_, index) => idAt(first, index)),
+    )
     for (const id of ids) assert.match(id, uuidV7)
   })
 })

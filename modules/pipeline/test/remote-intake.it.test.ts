@@ -24,7 +24,13 @@ async function processor(answer: RequestListener): Promise<Fake> {
 }
 
 const toQueueMessage = queueMessages({ encoding: 'protobuf', limitBytes: 921_600 })
-const message = toQueueMessage({ id: 'm1', timestamp: 1, source: 's', payload: Buffer.from('hi'), metadata: { a: 'b' } })
+const message = toQueueMessage({
+  id: 'm1',
+  timestamp: 1,
+  source: 's',
+  payload: Buffer.from('hi'),
+  metadata: { a: 'b' },
+})
 
 function problem(status: number, code: string): RequestListener {
   return (_request, response) => {
@@ -68,7 +74,10 @@ describe('handing over to the processor’s memory', { timeout: 30_000 }, () => 
 
   it('goes to the next processor when one cannot be reached', async () => {
     await using there = await processor((_request, response) => response.writeHead(202).end('{"accepted":1}'))
-    for (const urls of [[nobody, there.url], [there.url, nobody]]) {
+    for (const urls of [
+      [nobody, there.url],
+      [there.url, nobody],
+    ]) {
       const intake = remoteIntake({ urls })
       await intake.accept({ messages: [message] })
       await intake.close()

@@ -23,7 +23,10 @@ function bare(body: string | Uint8Array, headers: Record<string, string> = {}): 
 }
 
 describe('a message on the queue', () => {
-  for (const [encoding, make] of [['json', json], ['protobuf', protobuf]] as const) {
+  for (const [encoding, make] of [
+    ['json', json],
+    ['protobuf', protobuf],
+  ] as const) {
     it(`comes back from ${encoding} as it was`, () => {
       const { payload, ...rest } = decodeBody(make(message))
       assert.deepEqual({ ...rest, payload: [...payload] }, { ...message, payload: [...message.payload] })
@@ -61,13 +64,19 @@ describe('a message on the queue', () => {
     const oneMore = { ...message, payload: Buffer.alloc(Math.floor(room / 4) * 3 + 3) }
     for (const make of [json, protobuf]) {
       make(largest)
-      assert.throws(() => make(oneMore), (error) => hasCode(error, 'MESSAGE_TOO_LARGE'))
+      assert.throws(
+        () => make(oneMore),
+        (error) => hasCode(error, 'MESSAGE_TOO_LARGE'),
+      )
     }
   })
 
   it('from a foreign producer may leave everything out, and gets the carrier’s id', () => {
     const { payload, ...rest } = decodeBody(bare('{}'))
-    assert.deepEqual({ ...rest, bytes: payload.byteLength }, { id: 'carrier-id', timestamp: 0, source: '', metadata: {}, bytes: 0 })
+    assert.deepEqual(
+      { ...rest, bytes: payload.byteLength },
+      { id: 'carrier-id', timestamp: 0, source: '', metadata: {}, bytes: 0 },
+    )
   })
 
   it('is JSON unless its content type says protobuf', () => {

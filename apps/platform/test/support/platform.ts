@@ -60,8 +60,14 @@ export async function get(url: string): Promise<Answer> {
 }
 
 /** Sends JSON, or bytes and texts as they are. */
-export async function post(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+export async function post(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array
   const sent = isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body)
-  return answerOf(await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: sent }))
+  return answerOf(
+    await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: sent }),
+  )
 }

@@ -1,5 +1,9 @@
 /** The protobuf encoding of a `diplom.v1.DataMessage`, written by hand as a client in another language would send it. */
-export function dataMessage(fields: { readonly id?: string; readonly source?: string; readonly payload?: Uint8Array }): Uint8Array {
+export function dataMessage(fields: {
+  readonly id?: string
+  readonly source?: string
+  readonly payload?: Uint8Array
+}): Uint8Array {
   return Buffer.concat([
     delimited(1, Buffer.from(fields.id ?? '')),
     delimited(3, Buffer.from(fields.source ?? '')),

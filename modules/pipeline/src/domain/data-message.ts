@@ -19,7 +19,10 @@ const keyLimitChars = 256
  * The key that keeps a source's order. Who names no source asks for no order: the message's id is its key. A source too
  * long for an index is named by a digest.
  */
-export function orderingKey(message: { readonly id: string; readonly source: string }, digest: (text: string) => string): string {
+export function orderingKey(
+  message: { readonly id: string; readonly source: string },
+  digest: (text: string) => string,
+): string {
   const { id, source } = message
   if (source === '') return id
   return source.length <= keyLimitChars ? source : `digest:${digest(source)}`

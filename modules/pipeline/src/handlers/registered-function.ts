@@ -33,5 +33,7 @@ export async function loadProcessor(path: string): Promise<ProcessMessage> {
 export function resultBytes(returned: unknown): Uint8Array {
   if (typeof returned === 'string') return Buffer.from(returned)
   if (returned instanceof Uint8Array) return returned
-  throw new TypeError(`processMessage returned ${returned === null ? 'null' : typeof returned}, expected a text or bytes`)
+  throw new TypeError(
+    `processMessage returned ${returned === null ? 'null' : typeof returned}, expected a text or bytes`,
+  )
 }

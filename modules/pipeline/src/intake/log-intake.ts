@@ -57,7 +57,10 @@ function toldAtCommit(): void {}
 function acceptError(error: unknown, { messages }: IntakeItem): unknown {
   if (hasCode(error, 'COMMIT_UNKNOWN')) {
     const details = { messageId: messages[0]?.id, providers: ['postgres'] }
-    return new PlatformError('OUTCOME_UNKNOWN', 'the database did not say whether it accepted', { details, cause: error })
+    return new PlatformError('OUTCOME_UNKNOWN', 'the database did not say whether it accepted', {
+      details,
+      cause: error,
+    })
   }
   return asUnavailable(error)
 }

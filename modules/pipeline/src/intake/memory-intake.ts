@@ -1,5 +1,5 @@
 import { hasCode, PlatformError } from '@headrace/runtime'
-import { type MemoryTransport, type Message, partitionOf, PublishError } from '@headrace/transport'
+import { type MemoryTransport, type Message, PublishError, partitionOf } from '@headrace/transport'
 import type { Backlog } from '../backlog.ts'
 import type { Intake } from './intake.ts'
 
@@ -41,7 +41,10 @@ function byPartition(messages: readonly Message[]): Iterable<readonly [number, r
 }
 
 function full(held: number, capacity: number): PlatformError {
-  return new PlatformError('QUEUE_FULL', `the queue holds ${held} of ${capacity} messages (QUEUE_SIZE): nothing was accepted`)
+  return new PlatformError(
+    'QUEUE_FULL',
+    `the queue holds ${held} of ${capacity} messages (QUEUE_SIZE): nothing was accepted`,
+  )
 }
 
 function refusal(error: unknown): unknown {

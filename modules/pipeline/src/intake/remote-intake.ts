@@ -86,8 +86,10 @@ function codesOf(error: unknown): string[] {
 
 function refusal(status: number, text: string, messages: readonly Message[]): PlatformError {
   const code = codeOf(text)
-  if (code === 'queue_full') return new PlatformError('QUEUE_FULL', 'the processor’s queue is full: nothing was accepted')
-  if (code === 'message_too_large') return new PlatformError('MESSAGE_TOO_LARGE', 'the message is too large for the processor')
+  if (code === 'queue_full')
+    return new PlatformError('QUEUE_FULL', 'the processor’s queue is full: nothing was accepted')
+  if (code === 'message_too_large')
+    return new PlatformError('MESSAGE_TOO_LARGE', 'the message is too large for the processor')
   const said = `the processor answered ${status} ${code}`
   // From 500 on only these two say that nothing was accepted.
   if (status < 500 || code === 'queue_unavailable') return new PlatformError('QUEUE_UNAVAILABLE', said)

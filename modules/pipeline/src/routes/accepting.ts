@@ -1,3 +1,4 @@
+import type { Database } from '@headrace/database'
 import {
   decideByKey,
   fingerprint,
@@ -10,7 +11,6 @@ import {
   type StoredResponse,
   twins,
 } from '@headrace/http-kit'
-import type { Database } from '@headrace/database'
 import { hasCode } from '@headrace/runtime'
 import type { Message } from '@headrace/transport'
 import type { Intake } from '../intake/intake.ts'

@@ -35,8 +35,8 @@ export interface EnqueueNeeds {
 
 /** Adds `POST /enqueue`: one message or several, all or none, from other processes of ours. */
 export function addEnqueueRoute(app: App, needs: EnqueueNeeds): void {
-  void app.register(async (scope) => {
-    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  void app.register((scope, _options, done) => {
+    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
     scope.post(
       '/enqueue',
       {
@@ -54,6 +54,7 @@ export function addEnqueueRoute(app: App, needs: EnqueueNeeds): void {
         return { accepted: await enqueue(needs, request.headers['idempotency-key'], request.body) }
       },
     )
+    done()
   })
 }
 
@@ -62,7 +63,11 @@ interface Sent extends Omit<DataMessage, 'timestamp'> {
   readonly timestamp: number | undefined
 }
 
-async function enqueue(needs: EnqueueNeeds, header: string | readonly string[] | undefined, body: unknown): Promise<number> {
+async function enqueue(
+  needs: EnqueueNeeds,
+  header: string | readonly string[] | undefined,
+  body: unknown,
+): Promise<number> {
   const { intake, keyed, toQueueMessage, newId, now } = needs
   const sent = sentMessages(body)
   const nowSeconds = Math.floor(now() / 1000)

@@ -41,7 +41,6 @@ interface IngestRequest {
 
 type Fields = Pick<DataMessage, 'source' | 'payload' | 'metadata'>
 
-
 /** Keys of both paths are of one route: they are the same door. */
 const keyRoute = '/ingest'
 
@@ -64,7 +63,12 @@ export function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
     return answer(id)
   }
 
-  async function acceptKeyed(header: string | readonly string[], body: unknown, fields: Fields, trace: string | undefined) {
+  async function acceptKeyed(
+    header: string | readonly string[],
+    body: unknown,
+    fields: Fields,
+    trace: string | undefined,
+  ) {
     const { response, isReplay } = await keyed.accept(header, {
       route: keyRoute,
       body,
@@ -80,8 +84,8 @@ export function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
 /** Adds the route that accepts messages. */
 export function addIngestRoute(app: App, path: string, needs: IngestNeeds, counters: IngestCounters): void {
   const handler = ingestHandler(needs, counters)
-  void app.register(async (scope) => {
-    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  void app.register((scope, _options, done) => {
+    scope.addContentTypeParser(protobufType, { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
     scope.post(
       path,
       {
@@ -95,6 +99,7 @@ export function addIngestRoute(app: App, path: string, needs: IngestNeeds, count
       },
       handler,
     )
+    done()
   })
 }
 
@@ -104,7 +109,11 @@ function fieldsOf(body: unknown): Fields {
   if (body instanceof Uint8Array) return protobufMessage(body)
   if (body === undefined) throw invalidRequest('the body is empty: expected JSON')
   // The schema has checked it.
-  const { source = '', data = '', metadata = noMetadata } = body as {
+  const {
+    source = '',
+    data = '',
+    metadata = noMetadata,
+  } = body as {
     readonly source?: string
     readonly data?: string
     readonly metadata?: Readonly<Record<string, string>>

@@ -59,7 +59,8 @@ function parse(text: string): Fields {
   } catch (error) {
     throw new TypeError(`the body is not JSON: ${messageOf(error).slice(0, 200)}`)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('the body is no JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError('the body is no JSON object')
   // An object of unknown fields, each looked at before it is used.
   return value as Fields
 }

@@ -86,5 +86,7 @@ function ownTrace(id: string): string {
 }
 
 function digestUuid(id: string): string {
-  return sha256(id).slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return sha256(id)
+    .slice(0, 32)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
