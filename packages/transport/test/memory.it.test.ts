@@ -1,3 +1,4 @@
-import { memoryHarness, testCarrier } from '@headrace/transport/suite'
+import { memoryHarness, testCarrier, testOnce } from '@headrace/transport/suite'
 
 testCarrier(memoryHarness())
+testOnce(memoryHarness(), ['relayed', 'foreign'])

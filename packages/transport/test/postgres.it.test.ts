@@ -1,3 +1,6 @@
-import { postgresHarness, testCarrier } from '@headrace/transport/suite'
+import { postgresHarness, testCarrier, testOnce } from '@headrace/transport/suite'
 
-testCarrier(postgresHarness((error, name) => console.error(name, error)))
+const harness = postgresHarness((error, name) => console.error(name, error))
+
+testCarrier(harness)
+testOnce(harness, ['appended'])
