@@ -5,7 +5,6 @@ import { dropParked, listParked, MessageError, PoisonMessageError, redriveParked
 import { assertEffects, effectsComplete, effectsOf, queueEmpty, queueLeft, recording } from './support/effects.ts'
 import { randomParking } from './support/parking-walk.ts'
 import { testSeed, withSeed } from './support/random.ts'
-import { closerMeetsBatch } from './support/scenarios.ts'
 import { joinWorld, keysIn, openWorld, type World } from './support/world.ts'
 
 const backoff = { baseMs: 5, maxMs: 20 }
@@ -58,7 +57,6 @@ describe('parking', () => {
     await queueEmpty(world.database, 'g-latency')
   })
 
-  it('a batch that queues behind a key while it is being closed is not stranded', () => closerMeetsBatch(world, 'closing'))
 
   it('keys that are closed late lose nothing that comes meanwhile', async () => {
     const topic = 'closers'

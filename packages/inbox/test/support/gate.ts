@@ -1,7 +1,7 @@
 import { withDeadline } from '@headrace/runtime'
 
 /** A place where somebody waits until a test lets them pass. */
-export interface Gate {
+export interface Gate extends Disposable {
   /** Called by who is to wait; says that somebody has come. */
   pass(): Promise<void>
   /** Resolves when somebody has come. */
@@ -21,5 +21,6 @@ export function gate(name: string): Gate {
     },
     reached: withDeadline(reached.promise, deadlineMs, () => new Error(`gate '${name}' was not reached`)),
     open: opened.resolve,
+    [Symbol.dispose]: opened.resolve,
   }
 }

@@ -4,6 +4,8 @@ import type { Database, Queryable, Rows, Statement, Transaction } from '@headrac
 export interface Interception {
   /** Replaces a statement, for mutants. */
   readonly rewrite?: (statement: Statement) => Statement
+  /** Statements of a transaction that are sent and committed beside it, for mutants. */
+  readonly beside?: (statement: Statement) => boolean
   /** Called before a statement is sent; throwing fails it unsent. */
   readonly before?: (statement: Statement) => Promise<void> | void
   /** Called with the answer of a statement outside a transaction; throwing loses the answer of what was done. */
@@ -19,16 +21,17 @@ export function interceptedDatabase(database: Database, interception: Intercepti
       await interception.answered?.(statement)
       return rows
     },
-    inTransaction: (work, options) => database.inTransaction((tx) => work(interceptedTransaction(tx, interception)), options),
+    inTransaction: (work, options) => database.inTransaction((tx) => work(interceptedTransaction(database, tx, interception)), options),
     usage: () => database.usage(),
     stop: () => database.stop(),
     [Symbol.asyncDispose]: () => database.stop(),
   }
 }
 
-function interceptedTransaction(tx: Transaction, interception: Interception): Transaction {
+function interceptedTransaction(database: Database, tx: Transaction, interception: Interception): Transaction {
   return {
-    query: <R extends object>(statement: Statement) => send<R>(tx, statement, interception),
+    query: <R extends object>(statement: Statement) =>
+      send<R>(interception.beside?.(statement) ? database : tx, statement, interception),
     collect: (collector, item) => tx.collect(collector, item),
     afterCommit: (action) => tx.afterCommit(action),
   }
