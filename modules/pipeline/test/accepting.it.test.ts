@@ -3,10 +3,13 @@ import { after, before, describe, it } from 'node:test'
 import { type Database, databaseMigrations, migrate, openDatabase } from '@headrace/database'
 import { testDatabase } from '@headrace/database/testing'
 import { httpKitMigrations } from '@headrace/http-kit'
-import { hasCode, PlatformError } from '@headrace/runtime'
+import type { Log } from '@headrace/log'
+import { hasCode, noFaults, PlatformError } from '@headrace/runtime'
 import type { Message } from '@headrace/transport'
+import type { Backlog } from '../src/backlog.ts'
 import type { Intake } from '../src/intake/intake.ts'
 import { withKeys } from '../src/intake/keyed-intake.ts'
+import { logIntake } from '../src/intake/log-intake.ts'
 import { type Acceptable, keyedAccepting } from '../src/routes/accepting.ts'
 
 const request: Acceptable = {
@@ -84,5 +87,38 @@ describe('a request with an Idempotency-Key over a carrier outside the database'
     const first = await keyed.accept('known', request)
     const again = await keyed.accept('known', request)
     assert.deepEqual([again.response, again.isReplay], [first.response, true])
+  })
+})
+
+describe('accepting through the log', () => {
+  const backlogs = { added: 0 }
+
+  function countAdded(count: number): void {
+    backlogs.added += count
+  }
+
+  /** A log intake whose transactions end as given. */
+  function intakeThatEnds(error: Error) {
+    const database = { inTransaction: () => Promise.reject(error) } as unknown as Database
+    const backlog = { added: countAdded } as unknown as Backlog
+    const gatherSizes = { observe() {} }
+    return logIntake({ database, log: {} as Log, topic: 't', faults: noFaults, gatherSizes, backlog })
+  }
+
+  const item = { messages: request.messages('id-1') }
+
+  it('does not know the outcome when the answer to the commit was lost, and names the message', async () => {
+    const intake = intakeThatEnds(new PlatformError('COMMIT_UNKNOWN', 'lost'))
+    await assert.rejects(intake.accept(item), (error) => {
+      assert.ok(hasCode(error, 'OUTCOME_UNKNOWN'))
+      assert.deepEqual(error.details, { messageId: 'id-1', providers: ['postgres'] })
+      return true
+    })
+  })
+
+  it('has accepted nothing when the database is away', async () => {
+    const intake = intakeThatEnds(new PlatformError('DATABASE_UNAVAILABLE', 'away'))
+    await assert.rejects(intake.accept(item), (error) => hasCode(error, 'QUEUE_UNAVAILABLE'))
+    assert.equal(backlogs.added, 0)
   })
 })

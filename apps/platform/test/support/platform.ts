@@ -4,6 +4,7 @@ import { type Platform, startPlatform } from '../../src/platform.ts'
 
 export interface TestPlatform extends AsyncDisposable {
   readonly platform: Platform
+  readonly databaseUrl: string
   /** The address of a port by its name, such as `gateway`. */
   at(port: string): string
 }
@@ -33,6 +34,7 @@ export async function testPlatform(options: TestPlatformOptions = {}): Promise<T
   const owned = stack.move()
   return {
     platform,
+    databaseUrl: url,
     at(port) {
       const address = platform.addresses.find(({ name }) => name === port)
       if (address === undefined) throw new Error(`no port '${port}' is open`)
