@@ -14,6 +14,9 @@ describe('.env.example', () => {
 
   it('names every setting, and copied as it is changes nothing', () => {
     for (const name of Object.keys(platformSettings)) assert.match(example, new RegExp(`^(# )?${name}=`, 'm'))
-    assert.deepEqual(readSettings(platformSettings, parseEnvFile(example, '.env.example')), readSettings(platformSettings, {}))
+    assert.deepEqual(
+      readSettings(platformSettings, parseEnvFile(example, '.env.example')),
+      readSettings(platformSettings, {}),
+    )
   })
 })

@@ -31,7 +31,13 @@ describe('a walkthrough', () => {
   })
 
   it('gets real outputs below its calls, and nothing else changes', () => {
-    const written = withOutputs(page, new Map([[6, ['eins']], [9, ['zwei', 'drei']]]))
+    const written = withOutputs(
+      page,
+      new Map([
+        [6, ['eins']],
+        [9, ['zwei', 'drei']],
+      ]),
+    )
     assert.equal(written, page.replace('one\ntwo', 'eins').replace('$ second', '$ second\nzwei\ndrei'))
   })
 

@@ -23,5 +23,6 @@ export function normaliser(): (line: string) => string {
     if (!ids.has(id)) ids.set(id, `<id ${ids.size + 1}>`)
     return ids.get(id) ?? id
   }
-  return (line) => rules.reduce((text, [pattern, instead]) => text.replace(pattern, instead), line.replace(uuid, numberOf)).trimEnd()
+  return (line) =>
+    rules.reduce((text, [pattern, instead]) => text.replace(pattern, instead), line.replace(uuid, numberOf)).trimEnd()
 }

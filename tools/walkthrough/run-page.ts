@@ -15,11 +15,16 @@ const shownDirectory = '/path/to/headrace'
 
 /** Makes every call of a page in one shell, in a directory of its own and on free ports. */
 export async function runPage(markdown: string): Promise<readonly Outcome[]> {
-  const places = await Promise.all(Object.entries(ports).map(async ([shown, name]) => ({ shown, name, real: await freePort() })))
+  const places = await Promise.all(
+    Object.entries(ports).map(async ([shown, name]) => ({ shown, name, real: await freePort() })),
+  )
   await using session = await Session.open(Object.fromEntries(places.map(({ name, real }) => [name, String(real)])))
-  const toReal = (text: string) => places.reduce((all, { shown, real }) => all.replaceAll(`localhost:${shown}`, `localhost:${real}`), text)
+  const toReal = (text: string) =>
+    places.reduce((all, { shown, real }) => all.replaceAll(`localhost:${shown}`, `localhost:${real}`), text)
   const toShown = (text: string) =>
-    places.reduce((all, { shown, real }) => all.replaceAll(`:${real}`, `:${shown}`), text).replaceAll(session.directory, shownDirectory)
+    places
+      .reduce((all, { shown, real }) => all.replaceAll(`:${real}`, `:${shown}`), text)
+      .replaceAll(session.directory, shownDirectory)
   const outcomes: Outcome[] = []
   for (const step of stepsOf(markdown)) {
     if (step.kind === 'file') await session.writeFile(step.name, step.text)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -25,7 +25,12 @@ export class Session implements AsyncDisposable {
     this.directory = directory
     const variables = { PATH: `${programs}:${process.env['PATH']}`, HOME: directory, ...env }
     // A process group of its own, so that whatever a page leaves running can be ended.
-    this.#shell = spawn('bash', ['--norc'], { cwd: directory, env: variables, detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#shell = spawn('bash', ['--norc'], {
+      cwd: directory,
+      env: variables,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     this.#shell.stdout?.on('data', (chunk) => (this.#output += chunk))
     this.#ended = new Promise((resolve) => this.#shell.once('close', resolve))
     // What `npx` finds in the repository is found here by its path; npx itself would only take its time.
@@ -42,10 +47,17 @@ export class Session implements AsyncDisposable {
     this.#output = ''
     this.#shell.stdin?.write(`${command}\nprintf '\\n%s\\n' '${mark}'\n`)
     for (const since = performance.now(); !this.#output.includes(mark); await delay(10)) {
-      if (performance.now() - since > callMs) throw new Error(`\`${command}\` took more than ${callMs} ms:\n${this.#output}`)
-      if (this.#shell.exitCode !== null) throw new Error(`\`${command}\` ended the shell:\n${this.#output}`)
+      if (performance.now() - since > callMs) throw await this.#failure(`\`${command}\` took more than ${callMs} ms`)
+      if (this.#shell.exitCode !== null) throw await this.#failure(`\`${command}\` ended the shell`)
     }
     return this.#output.slice(0, this.#output.indexOf(`\n${mark}`))
+  }
+
+  /** With all that was written: by the call, and by what runs beside it into log files. */
+  async #failure(what: string): Promise<Error> {
+    const names = (await readdir(this.directory)).filter((name) => name.endsWith('.log'))
+    const logs = await Promise.all(names.map((name) => readFile(join(this.directory, name), 'utf8')))
+    return new Error([what, this.#output, ...logs].join('\n'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

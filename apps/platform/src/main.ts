@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
-import type { Stop, Terminal } from './cli/terminal.ts'
 import { headrace } from './cli/headrace.ts'
+import type { Stop, Terminal } from './cli/terminal.ts'
 
 // The only file that touches the process: its signals, its exit, its environment and its streams.
 

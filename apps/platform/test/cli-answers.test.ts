@@ -26,7 +26,13 @@ function terminalThatAnswers(answer: string | undefined): Terminal & { readonly 
 }
 
 describe('a question before something is changed', () => {
-  for (const [answer, agreed] of [['y', true], ['YES', true], ['', false], ['n', false], ['yes please', false]] as const) {
+  for (const [answer, agreed] of [
+    ['y', true],
+    ['YES', true],
+    ['', false],
+    ['n', false],
+    ['yes please', false],
+  ] as const) {
     it(`answered with '${answer}' ${agreed ? 'agrees' : 'does not agree'}`, async () => {
       const terminal = terminalThatAnswers(answer)
       assert.equal(await confirmed(terminal, { question: 'Drop it?', yes: false }), agreed)
@@ -57,12 +63,17 @@ describe('a failure', () => {
   it('of a setting is wrong usage, also inside another', () => {
     const setting = new PlatformError('INVALID_SETTING', 'A is 1\nB is 2')
     const inside = new PlatformError('MODULE_START_FAILED', 'not started', { cause: setting })
-    assert.deepEqual([setting, inside].map((error) => failureOf(error, { debug: false }).exitCode), [2, 2])
+    assert.deepEqual(
+      [setting, inside].map((error) => failureOf(error, { debug: false }).exitCode),
+      [2, 2],
+    )
     assert.deepEqual(failureOf(setting, { debug: false }).lines.slice(0, 3), ['headrace:', '  A is 1', '  B is 2'])
   })
 
   it('that nobody foresaw says how to see where it comes from, and shows it when asked', () => {
-    assert.deepEqual(failureOf(new Error('oops'), { debug: false }).lines, ['headrace: oops (LOG_LEVEL=debug shows where)'])
+    assert.deepEqual(failureOf(new Error('oops'), { debug: false }).lines, [
+      'headrace: oops (LOG_LEVEL=debug shows where)',
+    ])
     assert.match(failureOf(new Error('oops'), { debug: true }).lines.join('\n'), /\n {4}at /)
   })
 })
@@ -73,7 +84,11 @@ describe('what is printed', () => {
       { title: 'name', value: ({ name }: { name: string }) => name },
       { title: 'n', align: 'right' as const, value: ({ name }: { name: string }) => String(name.length * 50) },
     ]
-    assert.deepEqual(table(columns, [{ name: 'ä' }, { name: 'long name' }]), ['name         n', 'ä           50', 'long name  450'])
+    assert.deepEqual(table(columns, [{ name: 'ä' }, { name: 'long name' }]), [
+      'name         n',
+      'ä           50',
+      'long name  450',
+    ])
   })
 
   it('is cut to one line where space is short', () => {
@@ -82,6 +97,9 @@ describe('what is printed', () => {
   })
 
   it('names a database server without user, password and options', () => {
-    assert.equal(databasePlace('postgres://joe:secret@db.example/shop?password=x'), 'PostgreSQL at db.example:5432/shop')
+    assert.equal(
+      databasePlace('postgres://joe:secret@db.example/shop?password=x'),
+      'PostgreSQL at db.example:5432/shop',
+    )
   })
 })

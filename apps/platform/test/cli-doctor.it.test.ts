@@ -14,7 +14,10 @@ interface Finding {
   readonly fix?: string
 }
 
-async function doctor(place: Workplace, env: Variables = {}): Promise<{ readonly code: number | null; readonly findings: readonly Finding[] }> {
+async function doctor(
+  place: Workplace,
+  env: Variables = {},
+): Promise<{ readonly code: number | null; readonly findings: readonly Finding[] }> {
   const { code, stdout, stderr } = await place.run(['doctor', '--json'], env)
   assert.ok(stdout.startsWith('['), stderr)
   return { code, findings: JSON.parse(stdout) as readonly Finding[] }
@@ -28,7 +31,10 @@ describe('headrace doctor', () => {
   it('finds nothing wrong on a fresh machine, and leaves nothing behind', async () => {
     await using place = await Workplace.make()
     const { code, findings } = await doctor(place)
-    assert.deepEqual(findings.filter(({ state }) => state === 'broken'), [])
+    assert.deepEqual(
+      findings.filter(({ state }) => state === 'broken'),
+      [],
+    )
     assert.equal(code, 0)
     assert.match(about(findings, 'database')[0]?.text ?? '', /the embedded PostgreSQL works on this machine/)
     assert.match(about(findings, 'program')[0]?.text ?? '', /on Node 24\./)
@@ -38,11 +44,16 @@ describe('headrace doctor', () => {
   it('names the env file, where each value comes from, slips, and addresses that choose nothing; never a secret', async () => {
     await using place = await Workplace.make()
     await using database = await testDatabase()
-    await writeFile(join(place.path, '.env'), `INTERNAL_TOKEN=geheim-geheim\nKAFKA_BROKERS=k:9092\nHEADRACE_DAT=x\nLOG_LEVEL=warn\n`)
+    await writeFile(
+      join(place.path, '.env'),
+      `INTERNAL_TOKEN=geheim-geheim\nKAFKA_BROKERS=k:9092\nHEADRACE_DAT=x\nLOG_LEVEL=warn\n`,
+    )
     const { code, findings } = await doctor(place, { DATABASE_URL: database.url, LOG_LEVEL: 'error' })
     assert.equal(code, 0)
     assert.equal(about(findings, 'env file')[0]?.text, '.env')
-    const texts = about(findings, 'settings').map(({ text }) => text).join('\n')
+    const texts = about(findings, 'settings')
+      .map(({ text }) => text)
+      .join('\n')
     assert.match(texts, /INTERNAL_TOKEN=\*\*\* \(\.env\)/)
     assert.match(texts, /LOG_LEVEL=error \(environment\)/)
     assert.match(texts, /HEADRACE_DAT is set and read by nobody: is HEADRACE_DATA meant\?/)
@@ -58,8 +69,14 @@ describe('headrace doctor', () => {
     assert.equal(code, 1)
     const broken = findings.filter(({ state }) => state === 'broken').map(({ text }) => text)
     assert.equal(broken.length, 2)
-    assert.ok(broken.some((text) => /^API_PORT is 'x': expected a port/.test(text)), broken.join())
-    assert.ok(broken.some((text) => /^QUEUE_TYPE is 'y': expected one of postgres/.test(text)), broken.join())
+    assert.ok(
+      broken.some((text) => /^API_PORT is 'x': expected a port/.test(text)),
+      broken.join(),
+    )
+    assert.ok(
+      broken.some((text) => /^QUEUE_TYPE is 'y': expected one of postgres/.test(text)),
+      broken.join(),
+    )
   })
 
   it('tells who has a port and which variable changes it', async () => {

@@ -28,7 +28,10 @@ async function failing(place: Workplace, databaseUrl: string) {
   return { url, parked, cli, mend: () => writeFile(mended, '') }
 }
 
-async function listed(cli: (...args: string[]) => Promise<{ readonly stdout: string; readonly stderr: string }>, ...args: string[]) {
+async function listed(
+  cli: (...args: string[]) => Promise<{ readonly stdout: string; readonly stderr: string }>,
+  ...args: string[]
+) {
   const { stdout, stderr } = await cli('list', '--json', ...args)
   assert.equal(stderr, '')
   return JSON.parse(stdout) as readonly {
@@ -91,7 +94,10 @@ describe('headrace parked', () => {
     assert.equal((await cli('drop', '--all', '--group', 'nobody', '--yes')).stdout, '0 messages dropped\n')
     assert.equal((await listed(cli)).length, 3)
     await mend()
-    assert.equal((await cli('redrive', '--all', '--group', 'processor-group', '--yes')).stdout, '3 messages sent back\n')
+    assert.equal(
+      (await cli('redrive', '--all', '--group', 'processor-group', '--yes')).stdout,
+      '3 messages sent back\n',
+    )
     for (const id of ids) assert.equal(await messageState(url, id, ['processed']), 'processed')
   })
 
@@ -106,6 +112,9 @@ describe('headrace parked', () => {
     assert.equal(asked.code, 2)
     assert.match(asked.stderr, /add --yes/)
     assert.deepEqual(JSON.parse((await cli('drop', String(first?.id), '--yes', '--json')).stdout), [first?.id])
-    assert.deepEqual((await listed(cli)).map(({ messageId }) => messageId), [kept])
+    assert.deepEqual(
+      (await listed(cli)).map(({ messageId }) => messageId),
+      [kept],
+    )
   })
 })

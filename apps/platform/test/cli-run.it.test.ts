@@ -32,7 +32,10 @@ describe('headrace run', () => {
     const first = place.start(['run'])
     const { addresses, roles, data, startedInMs } = await first.ready()
     context.diagnostic(`first start, from "run" to ready: ${startedInMs} ms`)
-    assert.deepEqual(addresses.map(({ name }) => name), ['gateway', 'ingest', 'processor', 'internal'])
+    assert.deepEqual(
+      addresses.map(({ name }) => name),
+      ['gateway', 'ingest', 'processor', 'internal'],
+    )
     assert.ok(['gateway:gateway', 'pipeline:ingest', 'pipeline:processor'].every((role) => roles.includes(role)))
     assert.match(data, new RegExp(`^${place.path}/\\.headrace`))
     assert.equal((await stat(join(place.path, '.headrace'))).mode & 0o077, 0)
@@ -60,7 +63,11 @@ describe('headrace run', () => {
     assert.match(running.output, /data +PostgreSQL at 127\.0\.0\.1:\d+\/test_\w+\n/)
     assert.match(running.output, /API_PROT is set and read by nobody: is API_PORT meant\?/)
     const [, url, body] = /try +curl (\S+) -H 'content-type: application\/json' -d '(.*)'/.exec(running.output) ?? []
-    const answer = await fetch(url ?? '', { method: 'POST', headers: { 'content-type': 'application/json' }, body: body ?? '' })
+    const answer = await fetch(url ?? '', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: body ?? '',
+    })
     assert.equal(answer.status, 200)
     assert.equal((await running.stop()).code, 0)
   })
@@ -68,7 +75,12 @@ describe('headrace run', () => {
   it('says volatile storage where it is chosen, and that an address alone chooses nothing', async () => {
     await using place = await Workplace.make()
     await using database = await testDatabase()
-    const env = { DATABASE_URL: database.url, QUEUE_TYPE: 'memory', LOG_FORMAT: 'text', KAFKA_BROKERS: 'localhost:9092' }
+    const env = {
+      DATABASE_URL: database.url,
+      QUEUE_TYPE: 'memory',
+      LOG_FORMAT: 'text',
+      KAFKA_BROKERS: 'localhost:9092',
+    }
     const running = place.start(['run'], env)
     await running.until('the banner', () => /stop .*Ctrl-C/.test(running.output))
     assert.match(running.output, /durability +memory: .* is lost with the process/)

@@ -12,7 +12,10 @@ describe('headrace sql', () => {
       timestamptz '2026-01-02 03:04:05.678+00' as at`
     const people = await place.run(['sql', statement], env)
     assert.equal(people.code, 0, people.stderr)
-    assert.match(people.stdout, /^n +t +nothing +b +j +at\n1 +two +\\xff00 +\{"a":1\} +2026-01-02T03:04:05\.678Z\n\n1 row\n$/)
+    assert.match(
+      people.stdout,
+      /^n +t +nothing +b +j +at\n1 +two +\\xff00 +\{"a":1\} +2026-01-02T03:04:05\.678Z\n\n1 row\n$/,
+    )
     const json = await place.run(['sql', '--json', statement], env)
     assert.deepEqual(JSON.parse(json.stdout), [
       { n: 1, t: 'two', nothing: null, b: '\\xff00', j: { a: 1 }, at: '2026-01-02T03:04:05.678Z' },
@@ -25,13 +28,13 @@ describe('headrace sql', () => {
     const env = { DATABASE_URL: database.url }
     assert.equal((await place.run(['migrate'], env)).code, 0)
     const attempts = [
-      "insert into headrace.commit_marker (id) values (gen_random_uuid()::text)",
+      'insert into headrace.commit_marker (id) values (gen_random_uuid()::text)',
       'create table public.mine ()',
       'drop schema headrace cascade',
-      "select 1; commit; create table public.mine ()",
+      'select 1; commit; create table public.mine ()',
       'set transaction read write',
       'commit',
-      "with gone as (delete from headrace.migration returning *) select * from gone",
+      'with gone as (delete from headrace.migration returning *) select * from gone',
     ]
     for (const attempt of attempts) await place.run(['sql', attempt], env)
     const statement = `select (select count(*) from headrace.migration) > 0 as migrations, to_regclass('public.mine') as mine,
@@ -70,7 +73,14 @@ describe('commands that need the database', () => {
     await messageState(url, messageId, ['processed'])
     const [during] = JSON.parse((await place.run(['queues', '--json'])).stdout)
     assert.deepEqual(
-      { group: during.group, topic: during.topic, head: during.head, lag: during.lag, dead: during.dead, members: during.members },
+      {
+        group: during.group,
+        topic: during.topic,
+        head: during.head,
+        lag: during.lag,
+        dead: during.dead,
+        members: during.members,
+      },
       { group: 'processor-group', topic: 'diplom-messages', head: 1, lag: 0, dead: 0, members: 1 },
     )
     const status = await place.run(['status'])

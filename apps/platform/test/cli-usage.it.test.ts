@@ -23,7 +23,8 @@ const commands = [
 function assertRefused(ended: Ended, wanted: readonly (string | RegExp)[]): void {
   assert.equal(ended.code, 2, ended.stderr)
   assert.equal(ended.stdout, '')
-  for (const part of wanted) assert.match(ended.stderr, typeof part === 'string' ? new RegExp(RegExp.escape(part)) : part)
+  for (const part of wanted)
+    assert.match(ended.stderr, typeof part === 'string' ? new RegExp(RegExp.escape(part)) : part)
   assert.doesNotMatch(ended.stderr, /\n\s+at /, 'a stack is shown')
 }
 
@@ -52,7 +53,10 @@ describe('the command line', () => {
     { args: ['run', '--olny', 'x'], told: ["'--olny'", '--only', '--no-migrate', '--env-file'] },
     { args: ['run', 'gateway'], told: ['gateway', 'run --help'] },
     { args: ['run', '--only'], told: ['--only'] },
-    { args: ['run', '--only', 'gatway'], told: ["'gatway'", 'gateway:gateway', 'pipeline:ingest', 'pipeline:processor'] },
+    {
+      args: ['run', '--only', 'gatway'],
+      told: ["'gatway'", 'gateway:gateway', 'pipeline:ingest', 'pipeline:processor'],
+    },
     { args: ['sql'], told: ['statement', 'sql --help'] },
     { args: ['parked', 'list', '--limit', '1001'], told: ["--limit is '1001'", 'from 1 to 1000'] },
     { args: ['parked', 'show', 'x1'], told: ["'x1'", 'a whole number'] },
@@ -97,7 +101,8 @@ describe('settings', () => {
 
   it('are read from ./.env, in its place from the file that is named, and the real environment wins', async () => {
     await using place = await Workplace.make()
-    const write = (name: string, value: string) => writeFile(join(place.path, name), `QUEUE_TYPE = "${value}" # kind\r\n`)
+    const write = (name: string, value: string) =>
+      writeFile(join(place.path, name), `QUEUE_TYPE = "${value}" # kind\r\n`)
     await Promise.all([write('.env', 'from-dot-env'), write('a.env', 'from-a'), write('b.env', 'from-b')])
     assertRefused(await place.run(['run']), ["'from-dot-env'"])
     assertRefused(await place.run(['run'], { HEADRACE_ENV_FILE: 'b.env' }), ["'from-b'"])

@@ -1,6 +1,6 @@
+import { inspect } from 'node:util'
 import { sqlState } from '@headrace/database'
 import { messageOf, PlatformError } from '@headrace/runtime'
-import { inspect } from 'node:util'
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts'
 
 export interface Failure {
@@ -32,7 +32,8 @@ function told(error: unknown, debug: boolean): readonly string[] {
 function toldByPlatform(message: string, root: PlatformError): readonly string[] {
   const [first = '', ...others] = message.split('\n')
   // Several settings at once: each on a line of its own.
-  const body = others.length === 0 ? [`headrace: ${first}`] : ['headrace:', ...[first, ...others].map((line) => `  ${line}`)]
+  const body =
+    others.length === 0 ? [`headrace: ${first}`] : ['headrace:', ...[first, ...others].map((line) => `  ${line}`)]
   return [...body, `  ${root.code}: ${root.definition.operator}`]
 }
 

@@ -45,7 +45,12 @@ const pageSize = 1000
 export async function deadMessages(database: Database, { group, topic }: DeadFilter): Promise<readonly number[]> {
   const dead: number[] = []
   for (let after = 0; ; ) {
-    const page = await listParked(database, { ...(group && { group }), ...(topic && { topic }), after, limit: pageSize })
+    const page = await listParked(database, {
+      ...(group && { group }),
+      ...(topic && { topic }),
+      after,
+      limit: pageSize,
+    })
     dead.push(...page.filter(({ state }) => state === 'dead').map(({ seq }) => seq))
     if (page.length < pageSize) return dead
     after = page.at(-1)?.seq ?? after
@@ -53,7 +58,11 @@ export async function deadMessages(database: Database, { group, topic }: DeadFil
 }
 
 /** Changes the messages one by one and returns those that were still there. */
-export async function applyToAll(database: Database, change: ParkedChange, all: readonly number[]): Promise<readonly number[]> {
+export async function applyToAll(
+  database: Database,
+  change: ParkedChange,
+  all: readonly number[],
+): Promise<readonly number[]> {
   const changed: number[] = []
   for (const seq of all) {
     try {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, type CommanderError } from 'commander'
 import { Ended, exitCodes, UsageError } from './exit-codes.ts'
 
 const exitCodeHelp = 'Exit codes: 0 done, 1 failed, 2 wrong usage (unknown command, flag, setting or value).'
@@ -56,7 +56,9 @@ function names(commands: readonly Command[]): string {
 
 function flags(command: Command): string[] {
   const help = command.createHelp()
-  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)].map(({ long, short }) => long ?? short ?? '')
+  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)].map(
+    ({ long, short }) => long ?? short ?? '',
+  )
 }
 
 function pathOf(command: Command): string {

@@ -43,9 +43,12 @@ export async function statusReport(env: Environment, url: string | undefined): P
   if (storageSettings(env).DATABASE_URL !== undefined) return ask(undefined, [localGateway(env)])
   const { HEADRACE_DATA } = storageSettings(env)
   const occupant = await occupantOf(HEADRACE_DATA)
-  if (occupant === undefined) throw new CommandFailure(`nothing runs on ${HEADRACE_DATA}: start it with \`headrace run\``)
+  if (occupant === undefined)
+    throw new CommandFailure(`nothing runs on ${HEADRACE_DATA}: start it with \`headrace run\``)
   if (occupant.process !== undefined) return ask(occupant.process, occupant.process.addresses)
-  throw new CommandFailure(`process ${occupant.server.ownerPid} holds ${HEADRACE_DATA}: it is starting, or a command that will soon be over`)
+  throw new CommandFailure(
+    `process ${occupant.server.ownerPid} holds ${HEADRACE_DATA}: it is starting, or a command that will soon be over`,
+  )
 }
 
 /** Tells whether everything that was asked is ready and healthy. */
@@ -54,7 +57,10 @@ export function isHealthy({ addresses, status }: StatusReport): boolean {
   return addresses.every(({ ready }) => ready === 'ready') && parts.every(({ healthy }) => healthy)
 }
 
-async function ask(process: RunningProcess | undefined, found: readonly { name: string; url: string }[]): Promise<StatusReport> {
+async function ask(
+  process: RunningProcess | undefined,
+  found: readonly { name: string; url: string }[],
+): Promise<StatusReport> {
   const addresses = await Promise.all(found.map(async ({ name, url }) => ({ name, url, ready: await readiness(url) })))
   const gateway = found.find(({ name }) => name === 'gateway')
   return { process, addresses, status: gateway && (await gatewayStatus(gateway.url)) }

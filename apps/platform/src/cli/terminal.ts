@@ -22,4 +22,6 @@ export interface Terminal {
 }
 
 /** Why a process that runs was asked to stop. */
-export type Stop = { readonly kind: 'signal'; readonly signal: string } | { readonly kind: 'crash'; readonly error: unknown }
+export type Stop =
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'crash'; readonly error: unknown }

@@ -14,8 +14,7 @@ import type { Terminal } from '../terminal.ts'
  * started for it: on free ports, on a database that is thrown away, whatever is configured or running.
  */
 export function openapiCommand(terminal: Terminal): Command {
-  const command = newCommand('openapi')
-    .action(async () => terminal.out(await description()))
+  const command = newCommand('openapi').action(async () => terminal.out(await description()))
   return withExamples(command, ['headrace openapi > openapi.json'])
 }
 
@@ -35,10 +34,16 @@ async function description(): Promise<string> {
 }
 
 function freePorts(): Record<string, string> {
-  return Object.fromEntries(Object.keys(platformSettings).filter((name) => name.endsWith('_PORT')).map((name) => [name, '0']))
+  return Object.fromEntries(
+    Object.keys(platformSettings)
+      .filter((name) => name.endsWith('_PORT'))
+      .map((name) => [name, '0']),
+  )
 }
 
-async function fetchDescription(addresses: readonly { readonly name: string; readonly url: string }[]): Promise<string> {
+async function fetchDescription(
+  addresses: readonly { readonly name: string; readonly url: string }[],
+): Promise<string> {
   const gateway = addresses.find(({ name }) => name === 'gateway')
   if (gateway === undefined) throw new CommandFailure('the gateway did not start')
   const answer = await fetch(new URL('/openapi.json', gateway.url))

@@ -33,7 +33,9 @@ export function changeCommand(terminal: Terminal, change: ParkedChange): Command
           ? changeAll(terminal, { database, change, options })
           : changeOne(terminal, { database, change, options, seq }),
       )
-      terminal.out(options.json === true ? JSON.stringify(changed) : `${plural(changed.length, 'message')} ${change.done}`)
+      terminal.out(
+        options.json === true ? JSON.stringify(changed) : `${plural(changed.length, 'message')} ${change.done}`,
+      )
     })
   return withExamples(command, [
     `headrace parked ${change.name} 17`,

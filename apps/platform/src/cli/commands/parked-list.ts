@@ -54,7 +54,10 @@ export function listCommand(terminal: Terminal): Command {
       if (json === true) terminal.out(JSON.stringify(found.map(withId), null, 2))
       else for (const line of forPeople(found, filter.limit ?? 50)) terminal.out(line)
     })
-  return withExamples(command, ['headrace parked list', 'headrace parked list --group processor-group --limit 200 --json'])
+  return withExamples(command, [
+    'headrace parked list',
+    'headrace parked list --group processor-group --limit 200 --json',
+  ])
 }
 
 /** `headrace parked show`. */
@@ -82,7 +85,10 @@ function forPeople(found: readonly ParkedView[], limit: number): readonly string
 }
 
 /** The id by its name for people; inside it is the message's place in the order of parking. */
-function withId<View extends { readonly seq: number }>({ seq, ...rest }: View): Omit<View, 'seq'> & { readonly id: number } {
+function withId<View extends { readonly seq: number }>({
+  seq,
+  ...rest
+}: View): Omit<View, 'seq'> & { readonly id: number } {
   return { id: seq, ...rest }
 }
 

@@ -55,7 +55,13 @@ async function run(terminal: Terminal, command: Command, { only, migrate }: RunO
   const settings = allSettings(env)
   const format = settings.LOG_FORMAT ?? (terminal.outputIsTerminal ? 'text' : 'json')
   const logger = createLogger({ level: settings.LOG_LEVEL, format, secrets: secretValues(platformSettings, settings) })
-  const platform = await startPlatform({ env, migrate, logger, faults: faultsOf(env), ...(only !== undefined && { only }) })
+  const platform = await startPlatform({
+    env,
+    migrate,
+    logger,
+    faults: faultsOf(env),
+    ...(only !== undefined && { only }),
+  })
   const stop = terminal.stopRequested()
   const startedInMs = performance.now() - startedAt
   try {
@@ -73,7 +79,10 @@ async function run(terminal: Terminal, command: Command, { only, migrate }: RunO
 }
 
 /** Only whoever owns the data directory is found through it. */
-async function recorded({ roles, addresses }: Platform, settings: PlatformSettings): Promise<AsyncDisposable | undefined> {
+async function recorded(
+  { roles, addresses }: Platform,
+  settings: PlatformSettings,
+): Promise<AsyncDisposable | undefined> {
   const server = await runningEmbeddedServer(settings.HEADRACE_DATA)
   if (server?.ownerPid !== process.pid) return undefined
   const startedAt = new Date().toISOString()

@@ -56,7 +56,9 @@ function partLines({ ingest, processor }: GatewayStatus): readonly string[] {
 }
 
 function ingestNumbers(stats: GatewayStatus['ingest']['stats']): string | undefined {
-  return stats === null ? undefined : `received ${stats.TotalReceived}, accepted ${stats.TotalSent}, failed ${stats.TotalFailed}`
+  return stats === null
+    ? undefined
+    : `received ${stats.TotalReceived}, accepted ${stats.TotalSent}, failed ${stats.TotalFailed}`
 }
 
 function processorNumbers(stats: GatewayStatus['processor']['stats']): string | undefined {

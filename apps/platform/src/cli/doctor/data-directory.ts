@@ -10,13 +10,23 @@ const leastFreeBytes = 100 * 2 ** 20
 const comfortableFreeBytes = 2 ** 30
 
 /** Where the embedded database lies: whether it can be used, by whom it is, and how much room there is. */
-export async function examineDataDirectory(dataDirectory: string, occupant: Occupant | undefined): Promise<readonly Finding[]> {
+export async function examineDataDirectory(
+  dataDirectory: string,
+  occupant: Occupant | undefined,
+): Promise<readonly Finding[]> {
   const path = resolve(dataDirectory)
   try {
     const existing = await nearestExisting(path)
     return [await usable(path, existing), await room(path, existing), occupancy(path, occupant)]
   } catch (error) {
-    return [{ about: 'data', state: 'broken', text: `${path}: ${messageOf(error)}`, fix: 'set HEADRACE_DATA to a directory that can be used' }]
+    return [
+      {
+        about: 'data',
+        state: 'broken',
+        text: `${path}: ${messageOf(error)}`,
+        fix: 'set HEADRACE_DATA to a directory that can be used',
+      },
+    ]
   }
 }
 
@@ -25,12 +35,18 @@ async function usable(path: string, existing: string): Promise<Finding> {
   const found = await stat(existing)
   const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
   const whose = `owner ${found.uid}, mode ${mode}`
-  if (!found.isDirectory()) return { about, state: 'broken', text: `${existing} is no directory`, fix: 'set HEADRACE_DATA to one' }
+  if (!found.isDirectory())
+    return { about, state: 'broken', text: `${existing} is no directory`, fix: 'set HEADRACE_DATA to one' }
   try {
     await access(existing, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch {
     const text = `${existing} (${whose}) may not be written by user ${userInfo().uid}`
-    return { about, state: 'broken', text, fix: 'start as its owner, correct its owner (chown -R), or set HEADRACE_DATA' }
+    return {
+      about,
+      state: 'broken',
+      text,
+      fix: 'start as its owner, correct its owner (chown -R), or set HEADRACE_DATA',
+    }
   }
   if (existing !== path) return { about, state: 'ok', text: `${path} does not exist yet and will be made` }
   const open = (found.mode & 0o077) !== 0
@@ -44,7 +60,9 @@ async function room(path: string, existing: string): Promise<Finding> {
   const text = `${(free / 2 ** 30).toFixed(1)} GiB free where ${path} lies`
   const fix = 'free some space, or set HEADRACE_DATA to another disk'
   if (free < leastFreeBytes) return { about: 'room', state: 'broken', text, fix }
-  return free < comfortableFreeBytes ? { about: 'room', state: 'note', text, fix } : { about: 'room', state: 'ok', text }
+  return free < comfortableFreeBytes
+    ? { about: 'room', state: 'note', text, fix }
+    : { about: 'room', state: 'ok', text }
 }
 
 function occupancy(path: string, occupant: Occupant | undefined): Finding {

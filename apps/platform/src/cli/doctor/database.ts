@@ -26,7 +26,11 @@ async function examineEngine(): Promise<Finding> {
   const directory = await mkdtemp(join(tmpdir(), 'headrace-doctor-'))
   try {
     await using _server = await startEmbeddedServer({ dataDirectory: directory })
-    return { about: 'database', state: 'ok', text: 'the embedded PostgreSQL works on this machine; the first start makes the database' }
+    return {
+      about: 'database',
+      state: 'ok',
+      text: 'the embedded PostgreSQL works on this machine; the first start makes the database',
+    }
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
@@ -36,7 +40,12 @@ async function examineSchema(database: Database): Promise<Finding> {
   const pending = await pendingMigrations(database, migrationSources)
   if (pending.length === 0) return { about: 'schema', state: 'ok', text: 'up to date' }
   const names = pending.map(({ source, file }) => `${source}/${file}`).join(', ')
-  return { about: 'schema', state: 'note', text: `lacks ${names}`, fix: '`headrace run` applies them, or `headrace migrate`' }
+  return {
+    about: 'schema',
+    state: 'note',
+    text: `lacks ${names}`,
+    fix: '`headrace run` applies them, or `headrace migrate`',
+  }
 }
 
 function whichOf({ databaseUrl }: StorageNeeds): string {

@@ -18,8 +18,10 @@ export async function examine(loaded: LoadedEnvironment, note: (line: string) =>
   const findings = [examineProgram(), ...examineSettings(platformSettings, loaded)]
   const settings = unlessMalformed(() => allSettings(loaded.env))
   const storage = unlessMalformed(() => storageSettings(loaded.env))
-  const occupant = storage && storage.DATABASE_URL === undefined ? await occupantOrNone(storage.HEADRACE_DATA) : undefined
-  if (settings !== undefined) findings.push(...consequences(loaded, settings), ...(await examinePorts(settings, occupant)))
+  const occupant =
+    storage && storage.DATABASE_URL === undefined ? await occupantOrNone(storage.HEADRACE_DATA) : undefined
+  if (settings !== undefined)
+    findings.push(...consequences(loaded, settings), ...(await examinePorts(settings, occupant)))
   if (storage === undefined) return findings
   const { DATABASE_URL: databaseUrl, HEADRACE_DATA: dataDirectory } = storage
   if (databaseUrl === undefined) findings.push(...(await examineDataDirectory(dataDirectory, occupant)))

@@ -7,11 +7,14 @@ export interface PortHolder {
 
 /** Who listens on a TCP port of this machine, where the system tells (Linux, and processes that we may look at). */
 export async function portHolder(port: number): Promise<PortHolder | undefined> {
-  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')))
+  const tables = await Promise.all(
+    ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
+  )
   const sockets = new Set(tables.flatMap((text) => listeningSockets(text, port)))
   if (sockets.size === 0) return undefined
   for (const name of await readdir('/proc')) {
-    if (/^\d+$/.test(name) && (await holdsOneOf(name, sockets))) return { pid: Number(name), command: await commandOf(name) }
+    if (/^\d+$/.test(name) && (await holdsOneOf(name, sockets)))
+      return { pid: Number(name), command: await commandOf(name) }
   }
   return undefined
 }

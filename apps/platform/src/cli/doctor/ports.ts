@@ -14,7 +14,10 @@ export function examinePorts(settings: PlatformSettings, occupant: Occupant | un
   return Promise.all(fixed.map((port) => examinePort(port, ours)))
 }
 
-async function examinePort({ name, port, variable, host = '127.0.0.1' }: Port, ours: ReadonlySet<number>): Promise<Finding> {
+async function examinePort(
+  { name, port, variable, host = '127.0.0.1' }: Port,
+  ours: ReadonlySet<number>,
+): Promise<Finding> {
   const about = `port ${port}`
   const what = `${name} (${variable})`
   if (ours.has(port)) return { about, state: 'ok', text: `${what}: served by the Headrace that runs here` }

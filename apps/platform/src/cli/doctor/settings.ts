@@ -1,10 +1,4 @@
-import {
-  hasCode,
-  maskCredentials,
-  messageOf,
-  readSettings,
-  type SettingsSchema,
-} from '@headrace/runtime'
+import { hasCode, maskCredentials, messageOf, readSettings, type SettingsSchema } from '@headrace/runtime'
 import type { LoadedEnvironment } from '../environment.ts'
 import type { Finding } from './finding.ts'
 
@@ -14,7 +8,8 @@ export function examineSettings(schema: SettingsSchema, loaded: LoadedEnvironmen
 }
 
 function fileFinding({ file }: LoadedEnvironment): Finding {
-  const text = file === undefined ? 'none: there is no ./.env, and neither --env-file nor HEADRACE_ENV_FILE names one' : file
+  const text =
+    file === undefined ? 'none: there is no ./.env, and neither --env-file nor HEADRACE_ENV_FILE names one' : file
   return { about: 'env file', state: 'ok', text }
 }
 
