@@ -11,6 +11,8 @@ export interface GatherOptions<Item> {
   readonly write: (tx: Transaction, items: readonly Item[]) => void
   /** Most items in one transaction; default 512. */
   readonly maxItems?: number
+  /** Size of an item in bytes, by which a transaction is bounded to 8 MiB; without it only the number bounds it. */
+  readonly bytesOf?: (item: Item) => number
   /** Most items waiting; beyond it `submit` throws `QUEUE_FULL`. Default 10 000. */
   readonly maxWaiting?: number
   /** Transactions in flight at once; default 1: what arrives meanwhile is the next batch. */
@@ -35,6 +37,9 @@ export interface Gather<Item> {
   drain(): Promise<void>
 }
 
+/** Most bytes of items in one transaction. */
+const maxTransactionBytes = 8 * 1024 * 1024
+
 interface Waiting<Item> {
   readonly item: Item
   readonly resolve: () => void
@@ -51,7 +56,7 @@ class Gathering<Item> implements Gather<Item> {
   readonly #maxItems: number
   readonly #maxWaiting: number
   readonly #flights: number
-  #waiting: Waiting<Item>[] = []
+  readonly #waiting: Waiting<Item>[] = []
   #inFlight = 0
   #committing = 0
   #idle: (() => void)[] = []
@@ -86,12 +91,25 @@ class Gathering<Item> implements Gather<Item> {
 
   #takeOff(): void {
     while (this.#inFlight < this.#flights && this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, this.#maxItems)
-      this.#waiting = this.#waiting.slice(this.#maxItems)
+      const batch = this.#waiting.splice(0, this.#fitting())
       this.#inFlight += 1
       this.#committing += batch.length
       void this.#fly(batch).finally(() => this.#land(batch.length))
     }
+  }
+
+  /** How many of those that wait fit one transaction; at least one. */
+  #fitting(): number {
+    const { bytesOf } = this.#options
+    const most = Math.min(this.#waiting.length, this.#maxItems)
+    if (bytesOf === undefined) return most
+    let bytes = 0
+    for (let count = 0; count < most; count += 1) {
+      const next = this.#waiting[count]
+      bytes += next === undefined ? 0 : bytesOf(next.item)
+      if (bytes > maxTransactionBytes && count > 0) return count
+    }
+    return most
   }
 
   #land(count: number): void {

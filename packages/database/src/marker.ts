@@ -10,6 +10,12 @@ export function markerStatement(id: string): Statement {
   return { name: 'marker.insert', text: 'insert into headrace.commit_marker (id) values ($1)', values: [id] }
 }
 
+/** The same as part of a statement that is a transaction by itself; it begins with `select`. */
+export function withMarker({ name, text, values = [] }: Statement, id: string): Statement {
+  const marked = `with marker as (insert into headrace.commit_marker (id) values ($${values.length + 1})) ${text}`
+  return { ...(name === undefined ? {} : { name: `${name}.marked` }), text: marked, values: [...values, id] }
+}
+
 const settlePauseMs = 250
 
 export interface LostCommit {

@@ -79,7 +79,9 @@ interface Heard {
 }
 
 /** What we need of the socket below a client. */
-interface Stream {
+export interface Stream {
+  cork(): void
+  uncork(): void
   readonly bytesRead: number
   destroy(error: Error): void
 }
@@ -168,13 +170,17 @@ class PooledDatabase implements Database {
   /** Returns the connection to the pool afterwards, or destroys it when it may be in the middle of something. */
   async #using<T>(client: pg.PoolClient, action: () => Promise<T>): Promise<T> {
     let broken: Error | undefined
+    const gone = Promise.withResolvers<never>()
+    gone.promise.catch(() => undefined)
     const onError = (error: Error) => {
       broken = error
+      gone.reject(wrapDatabaseError(error))
     }
     client.on('error', onError)
     this.#running.set(client, { bytes: streamOf(client).bytesRead, at: performance.now() })
     try {
-      return await action()
+      // Whoever waits for something else in a transaction learns at once that the server has ended it.
+      return await Promise.race([action(), gone.promise])
     } catch (error) {
       if (hasCode(error, 'DATABASE_UNAVAILABLE')) broken ??= error
       throw error
@@ -196,12 +202,12 @@ class PooledDatabase implements Database {
 }
 
 export function toQuery(statement: Statement): pg.QueryConfig {
-  const { name, text, values } = statement
-  return { text, ...(name === undefined ? {} : { name }), ...(values === undefined ? {} : { values: [...values] }) }
+  const { name, replan, text, values } = statement
+  return { text, ...(name === undefined || replan ? {} : { name }), ...(values === undefined ? {} : { values: [...values] }) }
 }
 
 /** The socket below a client; the typings keep it private. */
-function streamOf(client: pg.ClientBase): Stream {
+export function streamOf(client: pg.ClientBase): Stream {
   // The declared type hides `connection`, which every client has.
   return (client as unknown as { connection: { stream: Stream } }).connection.stream
 }

@@ -1,6 +1,8 @@
 /** One SQL statement. A `name` makes it a prepared statement, planned once a connection; names are unique per text. */
 export interface Statement {
   readonly name?: string
+  /** True where a plan is not kept although there is a name: made while a table was empty it would read all of it later. */
+  readonly replan?: boolean
   readonly text: string
   readonly values?: readonly unknown[]
 }
@@ -24,7 +26,7 @@ export interface Collector<Item, Row extends object = object> {
   readonly name: string
   /** Lower first. The log's heads are 10, live heads 20. */
   readonly rank: number
-  /** The one statement that writes all collected items. */
+  /** The one statement that writes all collected items; a `select` of a function, without a `with` of its own. */
   statement(items: readonly Item[]): Statement
   /** Called after the commit with the statement's rows; without them when the answer was lost and settled later. */
   committed?(items: readonly Item[], rows: readonly Row[] | undefined): void

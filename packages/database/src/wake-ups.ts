@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto'
-import { backoffMs, messageOf, sleep } from '@headrace/runtime'
+import { backoffMs, messageOf, PlatformError, sleep, withDeadline } from '@headrace/runtime'
 import pg from 'pg'
-import { clientConfig, type DatabaseOptions } from './pool.ts'
+import { wrapDatabaseError } from './errors.ts'
+import { clientConfig, type DatabaseOptions, streamOf, toQuery } from './pool.ts'
+import type { Statement } from './types.ts'
 
 /** Largest payload of NOTIFY in bytes (PostgreSQL, NOTIFY: "must be shorter than 8000 bytes"). */
 export const notifyLimitBytes = 7_999
@@ -23,6 +25,11 @@ export interface WakeUps extends AsyncDisposable {
    * no connection. It changes with each connection.
    */
   readonly session: number | undefined
+  /**
+   * Sends a statement over this connection, apart from the pool and its queue. Throws `DATABASE_UNAVAILABLE` without a
+   * connection; one that does not answer within `timeoutMs` is given up, and the session with it.
+   */
+  query(statement: Statement, timeoutMs: number): Promise<{ readonly rowCount: number }>
   /** Calls back when the session was lost, and everything held by it. Returns what ends it. */
   onLost(lost: () => void): () => void
   /** Resolves when connected; rejects when the signal aborts first. */
@@ -90,6 +97,19 @@ class WakeUpConnection implements WakeUps {
     const waitMs = this.#rangAt + gatherMs - performance.now()
     if (waitMs <= 0 && this.#timer === undefined) this.#flush()
     else this.#timer ??= setTimeout(() => this.#flush(), waitMs)
+  }
+
+  async query(statement: Statement, timeoutMs: number): Promise<{ readonly rowCount: number }> {
+    const client = this.#client
+    if (client === undefined) throw new PlatformError('DATABASE_UNAVAILABLE', 'the wake-up connection is down')
+    const late = () => new PlatformError('DATABASE_UNAVAILABLE', 'the wake-up connection does not answer')
+    try {
+      const { rowCount } = await withDeadline(client.query(toQuery(statement)), timeoutMs, late)
+      return { rowCount: rowCount ?? 0 }
+    } catch (error) {
+      if (error instanceof PlatformError) streamOf(client).destroy(error)
+      throw wrapDatabaseError(error)
+    }
   }
 
   onLost(lost: () => void): () => void {

@@ -171,14 +171,16 @@ async function onParked(database: Database, seq: number, change: (tx: Queryable)
     const row = rows[0]
     if (row === undefined) throw new PlatformError('NOT_FOUND', `no parked message ${seq}`)
     await ensureParkedKeys(tx, { group: row.group_name, topic: row.topic }, new Set([row.key]), 0)
-    // A key blocks behind the message that died last: deciding about an earlier one leaves it blocked.
+    // A key blocks behind the message that died last: deciding about another one leaves it as it is.
     await tx.query({
       text: `update headrace.parked_key k set next_try_at = clock_timestamp(),
                state = case when exists (
                  select from headrace.parked_message decided
-                 join headrace.parked_message later using (group_name, topic, key)
-                 where decided.seq = $4 and later.state = 'dead' and later.code <> 'POISON_MESSAGE'
-                   and later.parked_at > decided.parked_at) then k.state else 'ready' end
+                 left join headrace.parked_message later on later.group_name = decided.group_name
+                   and later.topic = decided.topic and later.key = decided.key and later.state = 'dead'
+                   and later.code <> 'POISON_MESSAGE' and later.parked_at > decided.parked_at
+                 where decided.seq = $4 and (decided.state = 'queued' or later.seq is not null))
+               then k.state else 'ready' end
              where group_name = $1 and topic = $2 and key = $3`,
       values: [row.group_name, row.topic, row.key, seq],
     })

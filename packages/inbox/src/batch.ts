@@ -3,8 +3,8 @@ import type { Log } from '@headrace/log'
 import { type FaultPoints, hasCode, messageOf, PlatformError } from '@headrace/runtime'
 import type { CarrierPosition } from '@headrace/transport'
 import { MessageError } from './errors.ts'
-import { type Lane, type LaneAddress, moveCarrier, moveLane, recordTrial } from './lanes.ts'
-import { ensureParkedKeys, insertParked, lockParkedKeys, type Parking } from './parking-store.ts'
+import { type Lane, type LaneAddress, type LaneMove, moveCarrier, moveLanes, recordTrial, wholeBatch } from './lanes.ts'
+import { blockKey, ensureParkedKeys, insertParked, lockParkedKeys, type Parking } from './parking-store.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents, Delivery } from './types.ts'
 
@@ -12,6 +12,21 @@ import type { ConsumerEvents, Delivery } from './types.ts'
 export interface LaneMessage {
   readonly message: Delivery
   readonly address: LaneAddress
+}
+
+/** Consecutive messages of one lane, the next ones that it takes. */
+export interface LaneRun {
+  readonly lane: Lane
+  readonly messages: readonly LaneMessage[]
+  /** Whether the log itself brought them. */
+  readonly fromLog: boolean
+  /** Where the carrier that brought them stands behind them; undefined for the log, whose lane says it. */
+  readonly move?: CarrierMove | undefined
+}
+
+export interface CarrierMove {
+  readonly carrier: string
+  readonly next: CarrierPosition
 }
 
 export interface BatchNeeds {
@@ -24,17 +39,11 @@ export interface BatchNeeds {
   readonly onQueued: (count: number) => void
 }
 
-/** Where a carrier that is not the log stands once the batch is done. */
-export interface CarrierMove {
-  readonly carrier: string
-  readonly next: CarrierPosition
-}
-
-/** Deaths of a process during one message before it is set aside. */
+/** Deaths of a process put down to one message before it is set aside. */
 export const maxTrials = 3
 
-/** Thrown in a batch transaction whose lane was taken over: the batch is dropped and the lease is over. */
-function fenced(lane: Lane): PlatformError {
+/** Thrown in a transaction whose lane was taken over: the batch is dropped and the lease is over. */
+export function fenced(lane: Pick<Lane, 'group' | 'topic' | 'partition' | 'epoch'>): PlatformError {
   const place = `${lane.group} ${lane.topic}/${lane.partition}`
   return new PlatformError('FENCED', `lane ${place} was taken over at epoch ${lane.epoch}`)
 }
@@ -44,161 +53,153 @@ export function isFenced(error: unknown): boolean {
   return hasCode(error, 'FENCED')
 }
 
-/**
- * Handles consecutive messages of one lane, in order: as one batch if all goes well. When one of them is at fault, those
- * before it are committed, then it runs alone, and those behind it follow; when nobody says which one it is, each runs
- * alone. Throws only what is no message's fault: `FENCED`, or an infrastructure error; the lane then stands where its
- * last commit left it.
- */
-export async function handleBatch(
-  needs: BatchNeeds,
-  lane: Lane,
-  messages: readonly LaneMessage[],
-  move?: CarrierMove,
-): Promise<void> {
-  try {
-    await commitBatch(needs, lane, messages, move)
-  } catch (error) {
-    if (isFenced(error) || isInfrastructureError(rootCause(error))) throw rootCause(error)
-    if (messages.length === 1) return setAside(needs, lane, messages[0], error)
-    await handleAround(needs, lane, messages, error)
-  }
-}
-
-/** Splits a failed batch at the message that it names. */
-async function handleAround(
-  needs: BatchNeeds,
-  lane: Lane,
-  messages: readonly LaneMessage[],
-  error: unknown,
-): Promise<void> {
-  const at = error instanceof MessageError ? messages.findIndex(({ message }) => message.id === error.messageId) : -1
-  if (at < 0) {
-    for (const message of messages) await handleBatch(needs, lane, [message])
-    return
-  }
-  if (at > 0) await handleBatch(needs, lane, messages.slice(0, at))
-  await handleBatch(needs, lane, messages.slice(at, at + 1))
-  if (at + 1 < messages.length) await handleBatch(needs, lane, messages.slice(at + 1))
-}
-
-/**
- * Handles one message alone, counting the deaths of the process during it; after the third it is set aside as
- * `CONSUMER_KILLED` instead. A repetition by the same process is no death, hence `ownTrialId`.
- */
-export async function handleOnTrial(needs: BatchNeeds, lane: Lane, message: LaneMessage): Promise<void> {
-  if (lane.ownTrialId !== message.message.id) {
-    const deaths = await recordTrial(needs.database, lane, message.message.id)
-    if (deaths === undefined) throw fenced(lane)
-    lane.ownTrialId = message.message.id
-    lane.trials = deaths
-  }
-  await needs.faults.at('trial.after-record')
-  if (lane.trials < maxTrials) return handleBatch(needs, lane, [message])
-  const text = `the process died ${lane.trials} times while it handled this message`
-  return setAside(needs, lane, message, new PlatformError('CONSUMER_KILLED', text))
-}
-
-async function commitBatch(
-  needs: BatchNeeds,
-  lane: Lane,
-  messages: readonly LaneMessage[],
-  move: CarrierMove | undefined,
-): Promise<void> {
-  const { log, rules, faults } = needs
-  const last = messages.at(-1)
-  if (last === undefined) return
-  await faults.at('batch.before-open')
-  const queued = await log.inTransaction(async (tx) => {
-    const behind = await openBatch(needs, tx, lane, messages, last)
-    await faults.at('batch.after-open')
-    const now = messages.filter(({ message }) => !behind.has(rules.queueKey(message)))
-    const queue = rules.isWork ? messages : messages.filter(({ message }) => behind.has(rules.queueKey(message)))
-    if (queue.length > 0) await enqueue(needs, tx, lane, queue)
-    if (move !== undefined) await moveCarrier(tx, lane, move.carrier, move.next)
-    if (rules.handle !== undefined && now.length > 0) await rules.handle(tx, now.map(({ message }) => message))
-    await faults.at('batch.before-commit')
-    return queue.length
-  })
-  await faults.at('batch.after-commit')
-  lane.position = last.address.offset
-  lane.seenUntilMs = last.message.at
-  if (queued < messages.length) needs.events.handled?.(messages.length - queued)
-  if (queued > 0) needs.onQueued(queued)
-}
-
-/** The first flight: fence the lane and learn which keys are parked. */
-async function openBatch(
-  needs: BatchNeeds,
-  tx: Transaction,
-  lane: Lane,
-  messages: readonly LaneMessage[],
-  last: LaneMessage,
-): Promise<ReadonlySet<string>> {
-  const keys = [...new Set(messages.map(({ message }) => needs.rules.queueKey(message)))]
-  const moved = moveLane(tx, lane, last.message, last.address.offset)
-  // Workers get everything through the queue, which locks the keys itself.
-  const parked = needs.rules.isWork ? new Set<string>() : lockParkedKeys(tx, lane, keys)
-  const [moves, behind] = await Promise.all([moved, parked])
-  if (!moves) throw fenced(lane)
-  return behind
-}
-
-async function enqueue(
-  needs: BatchNeeds,
-  tx: Transaction,
-  lane: Lane,
-  messages: readonly LaneMessage[],
-): Promise<void> {
-  const { rules } = needs
-  const parkings = messages.map(({ message, address }): Parking => {
-    const queueKey = rules.queueKey(message)
-    return { message, address, partition: lane.partition, queueKey, state: 'queued', attempts: 0 }
-  })
-  // A handler's batch has found and locked the keys that its messages queue behind.
-  if (rules.isWork) await ensureParkedKeys(tx, lane, new Set(parkings.map(({ queueKey }) => queueKey)), 0)
-  await insertParked(tx, lane, parkings)
-}
-
-/** Parks the message that failed, or declares it dead, in the transaction that moves the lane past it. */
-async function setAside(
-  needs: BatchNeeds,
-  lane: Lane,
-  failed: LaneMessage | undefined,
-  error: unknown,
-): Promise<void> {
-  if (failed === undefined) return
-  const { rules, events, faults } = needs
-  const { message, address } = failed
-  const verdict = rules.judge(error, 1)
-  const queueKey = rules.queueKey(message)
-  await needs.database.inTransaction(async (tx) => {
-    if (!(await moveLane(tx, lane, message, address.offset))) throw fenced(lane)
-    // A dead message whose key goes on needs no key row; all others make those behind them wait.
-    if (verdict.keyState !== 'free') await ensureParkedKeys(tx, lane, new Set([queueKey]), verdict.waitMs)
-    const parking = { message, address, partition: lane.partition, queueKey, attempts: 1 }
-    await insertParked(tx, lane, [{ ...parking, state: verdict.state, code: verdict.code, error: messageOf(verdict.cause) }])
-    if (verdict.keyState === 'blocked') await blockKey(tx, lane, queueKey)
-    await faults.at('park.before-commit')
-  })
-  await faults.at('park.after-commit')
-  lane.position = address.offset
-  lane.seenUntilMs = message.at
-  if (verdict.state === 'dead') events.died?.(message, verdict.code)
-  else events.failed?.(message, verdict.cause)
-  needs.onQueued(verdict.state === 'queued' ? 1 : 0)
-}
-
-/** Nothing of this key runs until somebody redrives or drops its head. */
-async function blockKey(tx: Transaction, lane: Lane, key: string): Promise<void> {
-  await tx.query({
-    name: 'parking.block',
-    text: `update headrace.parked_key set state = 'blocked' where group_name = $1 and topic = $2 and key = $3`,
-    values: [lane.group, lane.topic, key],
-  })
+/** Tells whether an error is no message's fault. */
+export function isBlameless(error: unknown): boolean {
+  return isFenced(error) || isInfrastructureError(rootCause(error))
 }
 
 /** What is behind a `MessageError`. */
 export function rootCause(error: unknown): unknown {
   return error instanceof MessageError ? error.cause : error
+}
+
+/**
+ * Handles a run: as one batch if all goes well. When one of its messages is at fault, those before it are committed,
+ * then it runs alone, and those behind it follow; when nobody says which one it is, each runs alone. Throws only what is
+ * no message's fault: `FENCED`, or an infrastructure error; the lane then stands where its last commit left it.
+ */
+export async function handleRun(needs: BatchNeeds, run: LaneRun): Promise<void> {
+  try {
+    await commitRuns(needs, [run])
+  } catch (error) {
+    if (isBlameless(error)) throw rootCause(error)
+    if (run.messages.length === 1) return setAside(needs, run, error)
+    await handleAround(needs, run, error)
+  }
+}
+
+/** Splits a failed run at the message that it names. */
+async function handleAround(needs: BatchNeeds, run: LaneRun, error: unknown): Promise<void> {
+  const { messages } = run
+  const part = (some: readonly LaneMessage[]) => handleRun(needs, { ...run, messages: some, move: undefined })
+  const at = error instanceof MessageError ? messages.findIndex(({ message }) => message.id === error.messageId) : -1
+  if (at < 0) {
+    for (const message of messages) await part([message])
+    return
+  }
+  if (at > 0) await part(messages.slice(0, at))
+  await part(messages.slice(at, at + 1))
+  if (at + 1 < messages.length) await part(messages.slice(at + 1))
+}
+
+/**
+ * Handles a run after committing that it is about to run alone, so that a death of the process is put down to it. A
+ * message with three deaths is set aside as `CONSUMER_KILLED` instead. A repetition by the same process is no death.
+ */
+export async function handleOnTrial(
+  needs: BatchNeeds,
+  run: LaneRun,
+  trial: { readonly id: string; readonly carried: number },
+): Promise<void> {
+  const { lane } = run
+  if (lane.ownTrialId !== trial.id) {
+    const deaths = await recordTrial(needs.database, lane, trial)
+    if (deaths === undefined) throw fenced(lane)
+    lane.ownTrialId = trial.id
+    lane.trials = deaths
+  }
+  await needs.faults.at('trial.after-record')
+  if (trial.id === wholeBatch || lane.trials < maxTrials) await handleRun(needs, run)
+  else await setAside(needs, run, killed(lane.trials))
+  lane.ownTrialId = undefined
+}
+
+/** What is recorded with a message that was running alone whenever its process died. */
+export function killed(deaths: number): PlatformError {
+  return new PlatformError('CONSUMER_KILLED', `the process died ${deaths} times while it handled this message`)
+}
+
+/** Handles runs of different lanes in one transaction, each lane fenced, all or none. */
+export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): Promise<void> {
+  const { log, rules, faults } = needs
+  await faults.at('batch.before-open')
+  const queued = await log.inTransaction(async (tx) => {
+    const behind = await openBatch(needs, tx, runs)
+    await faults.at('batch.after-open')
+    const waits = ({ message }: LaneMessage) => rules.isWork || behind.has(rules.queueKey(message))
+    const now = runs.flatMap(({ messages }) => messages.filter((message) => !waits(message)))
+    const later = runs.flatMap(({ lane, messages }) => messages.filter(waits).map((message) => toQueue(rules, lane, message)))
+    if (later.length > 0) await enqueue(rules, tx, later)
+    for (const { lane, move } of runs) if (move !== undefined) await moveCarrier(tx, lane, move.carrier, move.next)
+    if (rules.handle !== undefined && now.length > 0) await rules.handle(tx, now.map(({ message }) => message))
+    await faults.at('batch.before-commit')
+    return later.length
+  })
+  await faults.at('batch.after-commit')
+  let count = 0
+  for (const run of runs) {
+    advance(run, run.messages.at(-1))
+    count += run.messages.length
+  }
+  if (queued < count) needs.events.handled?.(count - queued)
+  if (queued > 0) needs.onQueued(queued)
+}
+
+/** The first flight: fence the lanes and learn which keys are parked. */
+async function openBatch(needs: BatchNeeds, tx: Transaction, runs: readonly LaneRun[]): Promise<ReadonlySet<string>> {
+  const { rules } = needs
+  const moves = runs.flatMap((run) => moveOf(run, run.messages.at(-1)))
+  const keys = new Set(runs.flatMap(({ messages }) => messages.map(({ message }) => rules.queueKey(message))))
+  const moved = moveLanes(tx, moves)
+  // Workers get everything through the queue, which locks the keys itself.
+  const parked = rules.isWork ? new Set<string>() : lockParkedKeys(tx, rules, [...keys])
+  const [held, behind] = await Promise.all([moved, parked])
+  if (!held && runs[0] !== undefined) throw fenced(runs[0].lane)
+  return behind
+}
+
+function toQueue(rules: Rules, lane: Lane, { message, address }: LaneMessage): Parking {
+  const queueKey = rules.queueKey(message)
+  return { message, address, partition: lane.partition, queueKey, state: 'queued', attempts: 0 }
+}
+
+async function enqueue(rules: Rules, tx: Transaction, parkings: readonly Parking[]): Promise<void> {
+  // A handler's batch has found and locked the keys that its messages queue behind.
+  if (rules.isWork) await ensureParkedKeys(tx, rules, new Set(parkings.map(({ queueKey }) => queueKey)), 0)
+  await insertParked(tx, rules, parkings)
+}
+
+/** Parks the one message that failed, or declares it dead, in the transaction that moves the lane past it. */
+async function setAside(needs: BatchNeeds, run: LaneRun, error: unknown): Promise<void> {
+  const { lane } = run
+  const [failed] = run.messages
+  if (failed === undefined) return
+  const { rules, events, faults } = needs
+  const { message } = failed
+  const verdict = rules.judge(error, 1)
+  const { state, code, cause, keyState, waitMs } = verdict
+  const parking = { ...toQueue(rules, lane, failed), state, code, attempts: 1, error: messageOf(cause) }
+  await needs.database.inTransaction(async (tx) => {
+    if (!(await moveLanes(tx, moveOf(run, failed)))) throw fenced(lane)
+    // A dead message whose key goes on needs no key row; all others make those behind them wait.
+    if (keyState !== 'free') await ensureParkedKeys(tx, rules, new Set([parking.queueKey]), waitMs)
+    await insertParked(tx, rules, [parking])
+    if (keyState === 'blocked') await blockKey(tx, rules, parking.queueKey)
+    await faults.at('park.before-commit')
+  })
+  await faults.at('park.after-commit')
+  advance(run, failed)
+  if (state === 'dead') events.died?.(message, code)
+  else events.failed?.(message, cause)
+  needs.onQueued(state === 'queued' ? 1 : 0)
+}
+
+function moveOf({ lane, fromLog }: LaneRun, last: LaneMessage | undefined): LaneMove[] {
+  return last === undefined ? [] : [{ lane, fromLog, last: last.message, offset: last.address.offset }]
+}
+
+function advance({ lane, fromLog }: LaneRun, last: LaneMessage | undefined): void {
+  if (last === undefined) return
+  lane.position = last.address.offset
+  if (fromLog) lane.seenUntilMs = last.message.at
 }

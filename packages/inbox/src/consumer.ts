@@ -2,7 +2,8 @@ import type { Database, MigrationSource } from '@headrace/database'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, noFaults, type OnBackgroundError } from '@headrace/runtime'
 import { logPartitions, type Transport } from '@headrace/transport'
-import { Turns } from './exclusion.ts'
+import { Combiner } from './combiner.ts'
+import { Exclusion } from './exclusion.ts'
 import { declareLogLanes } from './lanes.ts'
 import { declareLeases, startLeases } from './leases.ts'
 import type { Membership } from './membership.ts'
@@ -31,24 +32,23 @@ export interface ConsumerNeeds {
   readonly faults?: FaultPoints
 }
 
-/** Batches of `work` at the same time: they only move messages into the queue. */
-const queueingTurns = 4
-
 /**
  * Joins a group and consumes a topic with it until stopped. Throws `TypeError` or `RangeError` for a malformed
  * subscription, and what the database throws; carriers may be away.
  */
 export async function startConsumer(needs: ConsumerNeeds, subscription: Subscription): Promise<Consumer> {
   const rules = rulesOf(subscription)
-  const { database, log, membership, carriers } = needs
-  const parts = { ...needs, rules, events: needs.events ?? {}, faults: needs.faults ?? noFaults }
+  const { database, log, membership } = needs
+  const parts = { ...needs, rules, events: guarded(needs.events ?? {}, needs.onError), faults: needs.faults ?? noFaults }
+  await log.declareTopic(rules.topic)
   await declareLeases(database, rules.group, rules.topic, logPartitions)
-  if (carriers.some(({ isLog }) => isLog)) await declareLogLanes(database, log, rules)
+  await declareLogLanes(database, log, rules)
 
-  const resumer = new Resumer(parts)
-  const turns = new Turns(rules.isWork ? queueingTurns : rules.concurrency)
+  const exclusion = new Exclusion()
+  const resumer = new Resumer({ ...parts, exclusion })
   const room = (signal: AbortSignal) => (rules.isWork ? resumer.room(signal) : Promise.resolve())
-  const reading = { ...parts, turns, room, onQueued: (count: number) => resumer.queued(count) }
+  const handling = { ...parts, onQueued: (count: number) => resumer.queued(count) }
+  const reading = { ...handling, exclusion, room, combiner: new Combiner(handling, exclusion) }
   const leases = startLeases(
     { database, membership, onError: needs.onError },
     {
@@ -69,5 +69,22 @@ export async function startConsumer(needs: ConsumerNeeds, subscription: Subscrip
     },
     stop,
     [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** An observer that throws is told to the background, and never taken for a message that failed. */
+function guarded(events: ConsumerEvents, onError: OnBackgroundError): Required<ConsumerEvents> {
+  const guard = (tell: () => void) => {
+    try {
+      tell()
+    } catch (error) {
+      onError(error, 'consumer events')
+    }
+  }
+  return {
+    handled: (count) => guard(() => events.handled?.(count)),
+    failed: (message, error) => guard(() => events.failed?.(message, error)),
+    died: (message, code) => guard(() => events.died?.(message, code)),
+    gap: (lane) => guard(() => events.gap?.(lane)),
   }
 }

@@ -1,9 +1,9 @@
 import { isInfrastructureError, type Queryable } from '@headrace/database'
 import { messageOf, PlatformError } from '@headrace/runtime'
-import { isFenced, maxTrials, rootCause } from './batch.ts'
-import type { Exclusion } from './exclusion.ts'
+import { isFenced, killed, maxTrials, rootCause } from './batch.ts'
 import {
   type Claim,
+  countTrial,
   deleteParked,
   holdClaim,
   type ParkedMessage,
@@ -15,7 +15,8 @@ import type { ResumerNeeds } from './resumer.ts'
 import type { Effect } from './types.ts'
 
 export interface KeyRunNeeds extends ResumerNeeds {
-  readonly exclusion: Exclusion
+  /** Heads whose trial this process has committed and not ended: it runs them again without another, for it lives. */
+  readonly counted: Set<number>
 }
 
 export interface KeyRunSignals {
@@ -56,13 +57,10 @@ export class KeyRun {
    */
   async advance(): Promise<'empty' | 'released'> {
     for (let round = 0; round < maxRounds && !this.#signals.stopping.aborted; round += 1) {
-      const heads = await startHeads(this.#needs.database, this.#claim, headsAtOnce, this.#countedSeq)
+      const heads = await startHeads(this.#needs.database, this.#claim, headsAtOnce)
       const [head] = heads
       if (head === undefined) return 'empty'
-      // Deaths were counted before this claim touched the head, and it counts each head once.
-      const deaths = head.seq === this.#countedSeq ? head.trials - 1 : head.trials
-      this.#countedSeq = head.seq
-      if ((await this.#runHeads(heads, head, deaths)) === 'released') return 'released'
+      if ((await this.#runHeads(heads, head)) === 'released') return 'released'
     }
     return this.giveBack(0)
   }
@@ -70,18 +68,34 @@ export class KeyRun {
   /** Gives the key back, to run again after a wait in ms. */
   async giveBack(waitMs: number): Promise<'released'> {
     await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs, trialSeq: this.#countedSeq })
+    this.#needs.counted.delete(this.#countedSeq)
     return 'released'
   }
 
-  #runHeads(heads: readonly ParkedMessage[], head: ParkedMessage, deaths: number): Promise<'done' | 'released'> {
-    if (deaths >= maxTrials) {
-      const text = `the process died ${deaths} times while it handled this message`
-      return this.#fail(head, new PlatformError('CONSUMER_KILLED', text))
+  /**
+   * Runs the heads beside others, unless a process died with the first one: then that one runs alone, and only then
+   * counts, so that whoever merely waits or runs beside a killer is not taken for it.
+   */
+  #runHeads(heads: readonly ParkedMessage[], head: ParkedMessage): Promise<'done' | 'released'> {
+    const { database, rules, exclusion } = this.#needs
+    const isCounted = this.#needs.counted.has(head.seq)
+    const deaths = isCounted ? head.trials - 1 : head.trials
+    if (deaths >= maxTrials) return this.#fail(head, killed(deaths))
+    const run = (messages: readonly ParkedMessage[]) => (rules.isWork ? this.#work(messages) : this.#handle(messages))
+    if (deaths === 0) {
+      this.#count(head.seq)
+      return exclusion.share(() => run(heads))
     }
-    const run = (messages: readonly ParkedMessage[]) =>
-      this.#needs.rules.isWork ? this.#work(messages) : this.#handle(messages)
-    if (deaths > 0) return this.#needs.exclusion.alone(() => run([head]))
-    return this.#needs.exclusion.share(() => run(heads))
+    return exclusion.alone(async () => {
+      if (!isCounted) await countTrial(database, head.seq)
+      this.#count(head.seq)
+      return run([head])
+    })
+  }
+
+  #count(seq: number): void {
+    this.#countedSeq = seq
+    this.#needs.counted.add(seq)
   }
 
   /** As in a batch: all together, or else the head alone. */
@@ -100,6 +114,7 @@ export class KeyRun {
       if (head === undefined) return 'done'
       return messages.length > 1 ? this.#handle([head]) : this.#fail(head, error)
     }
+    this.#settled(messages)
     await faults.at('resume.after-commit')
     events.handled?.(messages.length)
     return 'done'
@@ -110,12 +125,14 @@ export class KeyRun {
     let finished: Finished[] = []
     let since = performance.now()
     for (const message of messages) {
-      if (this.#signals.stopping.aborted) break
+      if (this.#signals.stopping.aborted || this.#signals.aborting.aborted) break
       try {
         finished.push({ message, effect: await this.#workOn(message) })
       } catch (error) {
         if ((await this.#record(finished)) === 'released') return 'released'
-        if (this.#signals.aborting.aborted || isInfrastructureError(error)) throw error
+        // Our own packages wrap what is away; a raw socket error is the work's own, and an attempt.
+        const isOurs = error instanceof PlatformError && isInfrastructureError(error)
+        if (this.#signals.aborting.aborted || isOurs) throw error
         return this.#fail(message, error)
       }
       if (performance.now() - since < recordMs) continue
@@ -128,17 +145,24 @@ export class KeyRun {
 
   async #workOn(message: ParkedMessage): Promise<Effect | undefined> {
     const { rules, faults } = this.#needs
-    const overdue = AbortSignal.timeout(rules.workTimeoutMs)
-    const signal = AbortSignal.any([overdue, this.#signals.aborting])
+    const { aborting } = this.#signals
+    aborting.throwIfAborted()
+    const giving = new AbortController()
     const gaveUp = Promise.withResolvers<never>()
-    const giveUp = () => gaveUp.reject(new Error(reasonOf(overdue, rules.workTimeoutMs)))
-    signal.addEventListener('abort', giveUp, { once: true })
+    const giveUp = (reason: string) => {
+      giving.abort()
+      gaveUp.reject(new Error(reason))
+    }
+    const stop = () => giveUp('the process stops')
+    aborting.addEventListener('abort', stop, { once: true })
+    const timer = setTimeout(giveUp, rules.workTimeoutMs, `the work did not finish within ${rules.workTimeoutMs} ms`)
     try {
-      const effect = await Promise.race([rules.work?.(message, { signal }), gaveUp.promise])
+      const effect = await Promise.race([rules.work?.(message, { signal: giving.signal }), gaveUp.promise])
       await faults.at('work.after-run')
       return effect
     } finally {
-      signal.removeEventListener('abort', giveUp)
+      clearTimeout(timer)
+      aborting.removeEventListener('abort', stop)
     }
   }
 
@@ -163,6 +187,7 @@ export class KeyRun {
       await this.#take(tx, finished.map(({ message }) => message))
       for (const { effect } of finished) await effect?.(tx)
     })
+    this.#settled(finished.map(({ message }) => message))
     await faults.at('work.after-commit')
     events.handled?.(finished.length)
   }
@@ -178,9 +203,14 @@ export class KeyRun {
       await recordFailure(tx, message.seq, { state, attempts, code, error: messageOf(cause) })
       if (keyState !== 'free') await releaseKey(tx, this.#claim, { state: keyState, waitMs })
     })
+    this.#settled([message])
     if (state === 'dead') events.died?.(message, code)
     else events.failed?.(message, cause)
     return keyState === 'free' ? 'done' : 'released'
+  }
+
+  #settled(messages: readonly ParkedMessage[]): void {
+    for (const { seq } of messages) this.#needs.counted.delete(seq)
   }
 
   /**
@@ -198,8 +228,4 @@ export class KeyRun {
     const { group, topic, key, claim } = this.#claim
     throw new PlatformError('FENCED', `key '${key}' of ${group} ${topic} or its messages were taken after claim ${claim}`)
   }
-}
-
-function reasonOf(overdue: AbortSignal, timeoutMs: number): string {
-  return overdue.aborted ? `the work did not finish within ${timeoutMs} ms` : 'the process stops'
 }

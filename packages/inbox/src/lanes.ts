@@ -18,7 +18,9 @@ export interface Lane extends LanePlace {
   /** The last offset of the contiguous prefix that was handled or parked. */
   position: number
   seenUntilMs: number
-  /** The message that this process is running alone, and how often a process died with it before. */
+  /** What was running alone when the last owner died; the whole batch, a message, or nothing recorded. */
+  readonly trialId: string | undefined
+  /** What this process has recorded as running alone, and the deaths put down to it before. */
   ownTrialId: string | undefined
   trials: number
 }
@@ -43,9 +45,10 @@ interface LaneRow {
   readonly position: number
   readonly seen_until_ms: number | null
   readonly epoch: number
+  readonly trial_id: string | null
 }
 
-const laneColumns = `origin, position, epoch,
+const laneColumns = `origin, position, epoch, trial_id,
   case when seen_until = '-infinity' then null else extract(epoch from seen_until)::float8 * 1000 end as seen_until_ms`
 
 /**
@@ -62,23 +65,21 @@ export async function takeLanes(database: Queryable, place: LanePlace, epoch: nu
   return rows.map((row) => toLane(row, place))
 }
 
-/** Records a new lane and returns it; returns the one there is when it was recorded before. */
+/** Records a new lane and returns it, or the one there is; undefined when a later owner has taken that. */
 export async function openLane(
   database: Database,
   place: LanePlace,
   start: { readonly origin: string; readonly epoch: number; readonly position: number },
-): Promise<Lane> {
+): Promise<Lane | undefined> {
   const { rows } = await database.query<LaneRow>({
     name: 'lane.open',
     text: `insert into headrace.lane as l (group_name, topic, partition, origin, position, epoch)
            values ($1, $2, $3, $4, $5, $6)
-           on conflict (group_name, topic, partition, origin) do update set epoch = greatest(l.epoch, excluded.epoch)
+           on conflict (group_name, topic, partition, origin) do update set epoch = excluded.epoch where l.epoch <= excluded.epoch
            returning ${laneColumns}`,
     values: [place.group, place.topic, place.partition, start.origin, start.position, start.epoch],
   })
-  const row = rows[0]
-  if (row === undefined) throw new Error('insert returned no lane')
-  return toLane(row, place)
+  return rows[0] && toLane(rows[0], place)
 }
 
 /**
@@ -105,45 +106,71 @@ export async function declareLogLanes(
                     else coalesce((select min("offset") from headrace.log l
                                    where l.topic = h.topic and l.partition = h.partition), h.next_offset) end - 1)
              from headrace.log_head h where h.topic = $2
+               -- "on conflict" alone would wait for each batch that is moving such a lane.
+               and not exists (select from headrace.lane l where l.group_name = $1 and l.topic = h.topic
+                               and l.partition = h.partition and l.origin = $3::text)
              on conflict do nothing`,
       values: [subscription.group, subscription.topic, log.id, subscription.startAt === 'end'],
     })
   })
 }
 
-/**
- * The first statement of every batch transaction: moves the lane, provided that nobody else did and that the lease is
- * ours. No row: fenced. It ends a trial, too.
- */
-export async function moveLane(tx: Queryable, lane: Lane, last: CarriedMessage, offset: number): Promise<boolean> {
-  const { rowCount } = await tx.query({
-    name: 'lane.move',
-    text: `update headrace.lane set position = $7, last_id = $8, seen_until = to_timestamp($9::float8 / 1000),
-             trial_id = null, trials = 0
-           where group_name = $1 and topic = $2 and partition = $3 and origin = $4 and epoch = $5 and position = $6`,
-    values: [
-      lane.group,
-      lane.topic,
-      lane.partition,
-      lane.origin,
-      lane.epoch,
-      lane.position,
-      offset,
-      last.id,
-      last.at,
-    ],
-  })
-  return rowCount === 1
+/** A lane and how far a transaction moves it. */
+export interface LaneMove {
+  readonly lane: Lane
+  readonly last: CarriedMessage
+  readonly offset: number
+  /** Whether the log itself brought it: only its time may prune reads of the log. */
+  readonly fromLog: boolean
 }
 
-/** Commits that a message is about to run alone; returns how often it did so before and its process died. */
-export async function recordTrial(database: Queryable, lane: Lane, messageId: string): Promise<number | undefined> {
+/**
+ * The first statement of every batch transaction: moves lanes of one group and topic, each provided that nobody else
+ * did and that its lease is ours. False: one of them is fenced, so nothing may be committed. It ends trials, too.
+ */
+export async function moveLanes(tx: Queryable, moves: readonly LaneMove[]): Promise<boolean> {
+  const of = <T>(pick: (move: LaneMove) => T) => moves.map(pick)
+  const { rowCount } = await tx.query({
+    name: 'lane.move',
+    text: `update headrace.lane l set position = m.next, last_id = m.id, seen_until = coalesce(to_timestamp(m.at / 1000), l.seen_until),
+             trial_id = null, trials = 0
+           from unnest($3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::float8[])
+             as m(partition, origin, epoch, position, next, id, at)
+           where l.group_name = $1 and l.topic = $2 and l.partition = m.partition and l.origin = m.origin
+             and l.epoch = m.epoch and l.position = m.position and m.next > m.position`,
+    values: [
+      moves[0]?.lane.group,
+      moves[0]?.lane.topic,
+      of(({ lane }) => lane.partition),
+      of(({ lane }) => lane.origin),
+      of(({ lane }) => lane.epoch),
+      of(({ lane }) => lane.position),
+      of(({ offset }) => offset),
+      of(({ last }) => last.id),
+      of(({ last, fromLog }) => (fromLog ? last.at : null)),
+    ],
+  })
+  return rowCount === moves.length
+}
+
+/** Stands for a whole batch where a trial names what is running. */
+export const wholeBatch = '*'
+
+/**
+ * Commits what is about to run alone: a message, or the whole batch. Returns how many deaths of a process are put down
+ * to it so far; those of the batch that it was in count too (`carried`). Undefined: fenced.
+ */
+export async function recordTrial(
+  database: Queryable,
+  lane: Lane,
+  trial: { readonly id: string; readonly carried: number },
+): Promise<number | undefined> {
   const { rows } = await database.query<{ trials: number }>({
     name: 'lane.trial',
-    text: `update headrace.lane set trial_id = $6, trials = case when trial_id = $6 then trials + 1 else 1 end
+    text: `update headrace.lane set trial_id = $6, trials = case when trial_id = $6 then trials + 1 else 1 + $7::int end
            where group_name = $1 and topic = $2 and partition = $3 and origin = $4 and epoch = $5
            returning trials`,
-    values: [lane.group, lane.topic, lane.partition, lane.origin, lane.epoch, messageId],
+    values: [lane.group, lane.topic, lane.partition, lane.origin, lane.epoch, trial.id, trial.carried],
   })
   return rows[0] && rows[0].trials - 1
 }
@@ -152,7 +179,7 @@ export async function recordTrial(database: Queryable, lane: Lane, messageId: st
 export async function endTrial(database: Queryable, lane: Lane): Promise<void> {
   await database.query({
     name: 'lane.end-trial',
-    text: `update headrace.lane set trials = greatest(trials - 1, 0)
+    text: `update headrace.lane set trials = trials - 1, trial_id = case when trials > 1 then trial_id end
            where group_name = $1 and topic = $2 and partition = $3 and origin = $4 and epoch = $5 and trial_id = $6`,
     values: [lane.group, lane.topic, lane.partition, lane.origin, lane.epoch, lane.ownTrialId ?? null],
   })
@@ -201,6 +228,7 @@ function toLane(row: LaneRow, place: LanePlace): Lane {
     epoch: row.epoch,
     position: row.position,
     seenUntilMs: row.seen_until_ms ?? 0,
+    trialId: row.trial_id ?? undefined,
     ownTrialId: undefined,
     trials: 0,
   }

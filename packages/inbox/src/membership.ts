@@ -9,6 +9,8 @@ const channel = 'headrace_members'
 export const leaseMs = 10_000
 /** Time in ms between two signs of life. */
 const heartbeatMs = 2_500
+/** Longest wait in ms for the answer to one. */
+const beatTimeoutMs = 5_000
 
 /**
  * One stretch of membership: an id that owns leases, valid until its signal aborts. A term ends when its session is
@@ -23,7 +25,7 @@ export interface Term {
 export interface Membership extends AsyncDisposable {
   /** The present term, or undefined while there is none. */
   readonly term: Term | undefined
-  /** Enters a subscription ("group topic"); returns what leaves it. Takes effect at once. */
+  /** Enters a subscription ("group topic"); returns what leaves it. Throws `RangeError` when it is entered already. */
   join(subscription: string): () => void
   /** Calls back when members came or went, or a term began. Returns what ends it. */
   onChange(changed: () => void): () => void
@@ -63,6 +65,9 @@ class MemberProcess implements Membership {
   }
 
   join(subscription: string): () => void {
+    if (this.#subscriptions.has(subscription)) {
+      throw new RangeError(`subscription '${subscription}': this process has joined it already`)
+    }
     this.#subscriptions.add(subscription)
     this.#joined.ring()
     return () => {
@@ -116,13 +121,14 @@ class MemberProcess implements Membership {
     let seenAt = performance.now()
     while (!signal.aborted) {
       const since = performance.now()
-      await this.#needs.database
+      // Not over the pool, whose queue may be long just when signs of life matter.
+      await this.#needs.wakeUps
         .query({
           name: 'member.seen',
           text: `update headrace.member set seen_at = clock_timestamp(), subscriptions = $2
                  where id = $1 and seen_at > clock_timestamp() - interval '${leaseMs} ms'`,
           values: [id, [...this.#subscriptions]],
-        })
+        }, beatTimeoutMs)
         .then(
           ({ rowCount }) => {
             seenAt = since

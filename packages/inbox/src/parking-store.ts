@@ -58,7 +58,9 @@ export async function ensureParkedKeys(
   waitMs: number,
 ): Promise<void> {
   let missing = [...keys].sort()
-  while (missing.length > 0) {
+  for (let round = 0; missing.length > 0; round += 1) {
+    // Each closer that deletes a key costs a round; so many in a row cannot be.
+    if (round > 20) throw new Error(`parked key '${missing[0]}' cannot be made: it is not found under this name`)
     const inserted = tx.query({
       name: 'parking.ensure-keys',
       text: `insert into headrace.parked_key (group_name, topic, key, next_try_at)
@@ -108,6 +110,15 @@ export async function insertParked(tx: Queryable, queue: QueueName, parkings: re
   })
 }
 
+/** Nothing of this key runs until somebody redrives or drops its head. */
+export async function blockKey(tx: Queryable, queue: QueueName, key: string): Promise<void> {
+  await tx.query({
+    name: 'parking.block',
+    text: `update headrace.parked_key set state = 'blocked' where group_name = $1 and topic = $2 and key = $3`,
+    values: [queue.group, queue.topic, key],
+  })
+}
+
 /** Where each slice starts in the concatenation, from 1 as SQL counts. */
 function starts(lengths: readonly number[]): number[] {
   let next = 1
@@ -135,13 +146,13 @@ export async function claimKeys(
 ): Promise<Claim[]> {
   const { rows } = await database.query<{ key: string; claim: number }>({
     name: 'parking.claim',
-    text: `with due as (
+    replan: true,
+    text: `update headrace.parked_key k set owner = $4, claim = k.claim + 1
+           where k.group_name = $1 and k.topic = $2 and k.key = any(array(
              select key from headrace.parked_key
              where group_name = $1 and topic = $2 and state = 'ready' and owner is null
                and next_try_at <= clock_timestamp()
-             order by next_try_at limit $3 for no key update skip locked)
-           update headrace.parked_key k set owner = $4, claim = k.claim + 1 from due
-           where k.group_name = $1 and k.topic = $2 and k.key = due.key
+             order by next_try_at limit $3 for no key update skip locked))
            returning k.key, k.claim`,
     values: [queue.group, queue.topic, count, owner],
   })
@@ -177,29 +188,32 @@ interface ParkedRow {
 }
 
 /**
- * The first messages of a claimed key, and the head's trial: committed before the head runs, so that a process that
- * dies with it is counted. `countedSeq` is the head that this claim has counted already.
+ * The first messages of a claimed key, and the head's first trial: committed before the head runs, so that a process that
+ * dies with it is counted. A head that has trials is only read: it is suspected, and counts when it runs alone.
  */
-export async function startHeads(
-  database: Queryable,
-  claim: Claim,
-  count: number,
-  countedSeq: number,
-): Promise<ParkedMessage[]> {
+export async function startHeads(database: Queryable, claim: Claim, count: number): Promise<ParkedMessage[]> {
   const { rows } = await database.query<ParkedRow>({
     name: 'parking.start-heads',
     text: `with heads as (
              select seq from headrace.parked_message
              where group_name = $1 and topic = $2 and key = $3 and state = 'queued' order by seq limit $4),
            tried as (
-             update headrace.parked_message set trials = trials + 1 where seq = (select min(seq) from heads)
-               and seq <> $5)
+             update headrace.parked_message set trials = 1 where seq = (select min(seq) from heads) and trials = 0)
            select m.seq, m.key, m.message_key, m.partition, m.origin, m."offset", extract(epoch from m.at)::float8 * 1000 as at_ms,
              m.message_id, m.type, m.headers, m.body, m.attempts, m.trials
            from headrace.parked_message m where m.seq in (select seq from heads) order by m.seq`,
-    values: [claim.group, claim.topic, claim.key, count, countedSeq],
+    values: [claim.group, claim.topic, claim.key, count],
   })
   return rows.map((row) => toParked(row, claim.topic))
+}
+
+/** Commits that a suspected head is about to run alone. */
+export async function countTrial(database: Queryable, seq: number): Promise<void> {
+  await database.query({
+    name: 'parking.count-trial',
+    text: 'update headrace.parked_message set trials = trials + 1 where seq = $1',
+    values: [seq],
+  })
 }
 
 /** Locks a claimed key for this transaction; false when the claim was lost. */
@@ -296,9 +310,10 @@ export async function closeKeys(tx: Queryable, claims: readonly Claim[]): Promis
   const names = [first.group, first.topic, first.owner] as const
   const locked = await tx.query<{ key: string }>({
     name: 'parking.lock-idle',
+    replan: true,
     text: `select key from headrace.parked_key k
-           join unnest($4::text[], $5::bigint[]) as mine(key, claim) using (key, claim)
-           where k.group_name = $1 and k.topic = $2 and k.owner = $3
+           where k.group_name = $1 and k.topic = $2 and k.owner = $3 and k.key = any($4)
+             and (k.key, k.claim) in (select * from unnest($4::text[], $5::bigint[]))
            order by key for update of k skip locked`,
     values: [...names, claims.map(({ key }) => key), claims.map(({ claim }) => claim)],
   })

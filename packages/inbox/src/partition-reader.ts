@@ -1,7 +1,9 @@
-import { backoffMs, hasCode, sleep } from '@headrace/runtime'
+import { createHash } from 'node:crypto'
+import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
 import type { Batch, CarriedMessage, CarrierPosition, ReadFrom, Transport } from '@headrace/transport'
-import { type BatchNeeds, handleBatch, handleOnTrial, isFenced, type LaneMessage } from './batch.ts'
-import { Turns } from './exclusion.ts'
+import { type BatchNeeds, type CarrierMove, fenced, handleOnTrial, isFenced, type LaneMessage, type LaneRun } from './batch.ts'
+import type { Combiner } from './combiner.ts'
+import { type Exclusion, Turns } from './exclusion.ts'
 import {
   carrierPosition,
   endTrial,
@@ -11,19 +13,22 @@ import {
   type LanePlace,
   openLane,
   takeLanes,
+  wholeBatch,
 } from './lanes.ts'
 import type { Lease, LeaseHolder } from './leases.ts'
 
 export interface PartitionReaderNeeds extends BatchNeeds {
   readonly carriers: readonly Transport[]
-  /** Batches of the whole process take turns. */
-  readonly turns: Turns
+  /** Handles what all partitions of this process bring. */
+  readonly combiner: Combiner
+  /** Trials run alone in this process. */
+  readonly exclusion: Exclusion
   /** Resolves when there is room for what a batch may queue. */
   readonly room: (signal: AbortSignal) => Promise<void>
   readonly onError: (error: unknown, name: string) => void
 }
 
-/** Messages that run one by one after an owner died, to find the one that killed it. */
+/** Messages that run one by one after an owner died with a batch on trial, to find the one that killed it. */
 const trialMessages = 256
 /** Time in ms after which a carrier goes back to what it passed over, although nothing has arrived in between. */
 const gapWaitMs = 200
@@ -63,15 +68,17 @@ export class PartitionReader implements LeaseHolder {
   /** One batch of this partition at a time, whichever carrier brought it. */
   readonly #order = new Turns(1)
   readonly #run: Promise<void>
-  #trialsLeft: number
+  /**
+   * After an owner died: its lanes' next batches run alone, on record. Where one dies with such a batch, the next owner
+   * runs the lane's messages one by one, on record.
+   */
+  readonly #suspects = new Map<Lane, 'batch' | { left: number }>()
 
   constructor(needs: PartitionReaderNeeds, lease: Lease) {
     this.lease = lease
     this.#needs = needs
     this.#place = { group: needs.rules.group, topic: needs.rules.topic, partition: lease.partition }
     this.#signal = AbortSignal.any([this.#stopping.signal, lease.term.signal])
-    // Work is handled elsewhere; its batches run nobody's code.
-    this.#trialsLeft = lease.unreleased && !needs.rules.isWork ? trialMessages : 0
     this.#run = this.#read()
   }
 
@@ -79,7 +86,7 @@ export class PartitionReader implements LeaseHolder {
     this.#stopping.abort()
     await this.#run
     for (const lane of this.#lanes.values()) {
-      if (lane.ownTrialId === undefined || this.lease.term.signal.aborted) continue
+      if (lane.ownTrialId === undefined) continue
       await endTrial(this.#needs.database, lane).catch((error: unknown) => this.#needs.onError(error, 'trial'))
     }
   }
@@ -87,7 +94,8 @@ export class PartitionReader implements LeaseHolder {
   async #read(): Promise<void> {
     try {
       await this.#takeOver()
-      await Promise.all(this.#carriers.map((carrier) => this.#readCarrier(carrier)))
+      // Each by itself: one that is away keeps none of the others from being read.
+      await Promise.all(this.#needs.carriers.map((transport) => this.#readFrom(transport)))
     } catch (error) {
       if (!isFenced(error)) this.#needs.onError(error, `reading ${this.#place.topic}/${this.#place.partition}`)
     }
@@ -96,14 +104,15 @@ export class PartitionReader implements LeaseHolder {
   }
 
   async #takeOver(): Promise<void> {
-    const { database, carriers, faults } = this.#needs
+    const { database, faults } = this.#needs
     await faults.at('takeover.before-commit')
     const lanes = await this.#persist(() => takeLanes(database, this.#place, this.lease.epoch))
     await faults.at('takeover.after-commit')
-    for (const lane of lanes ?? []) this.#lanes.set(lane.origin, lane)
-    for (const transport of carriers) {
-      const reading = await this.#persist(() => this.#open(transport))
-      if (reading !== undefined) this.#carriers.push(reading)
+    for (const lane of lanes ?? []) {
+      this.#lanes.set(lane.origin, lane)
+      // Work is handled elsewhere; its batches run nobody's code.
+      if (!this.lease.unreleased || this.#needs.rules.isWork) continue
+      this.#suspects.set(lane, lane.trialId === undefined ? 'batch' : { left: trialMessages })
     }
   }
 
@@ -128,25 +137,29 @@ export class PartitionReader implements LeaseHolder {
     return undefined
   }
 
-  async #readCarrier(carrier: CarrierReading): Promise<void> {
-    await this.#persist(async () => {
-      while (!this.#signal.aborted) {
-        carrier.again = new AbortController()
-        const signal = AbortSignal.any([this.#signal, carrier.again.signal])
-        const { topic, maxMessages } = this.#needs.rules
-        const batches = carrier.transport.read(topic, carrier.partition, this.#from(carrier), { signal, maxMessages })
-        for await (const batch of batches) {
-          try {
-            await this.#order.take(() => this.#offer(carrier, batch))
-          } catch (error) {
-            // Leaving the loop closes the read, which may be waiting for a next batch.
-            carrier.again.abort()
-            throw error
-          }
-          if (signal.aborted) break
-        }
+  async #readFrom(transport: Transport): Promise<void> {
+    const carrier = await this.#persist(() => this.#open(transport))
+    if (carrier === undefined) return
+    this.#carriers.push(carrier)
+    while (!this.#signal.aborted) await this.#persist(() => this.#readOnce(carrier))
+  }
+
+  /** Reads until something makes it start again: a hole, an error, or the end of reading. */
+  async #readOnce(carrier: CarrierReading): Promise<void> {
+    carrier.again = new AbortController()
+    const signal = AbortSignal.any([this.#signal, carrier.again.signal])
+    const { topic, group } = this.#needs.rules
+    for await (const batch of carrier.transport.read(topic, carrier.partition, this.#from(carrier), { signal, group })) {
+      try {
+        await this.#order.take(() => this.#offer(carrier, batch))
+      } catch (error) {
+        // Leaving the loop closes the read, which may be waiting for a next batch.
+        carrier.again.abort()
+        throw error
       }
-    })
+      if (signal.aborted) return
+    }
+    if (!signal.aborted) throw new PlatformError('QUEUE_UNAVAILABLE', `${carrier.transport.name} ended its read`)
   }
 
   #from(carrier: CarrierReading): ReadFrom {
@@ -167,7 +180,8 @@ export class PartitionReader implements LeaseHolder {
   /** Takes from a batch what comes next in its lanes. */
   async #offer(carrier: CarrierReading, batch: Batch): Promise<void> {
     let run: { readonly lane: Lane; readonly messages: LaneMessage[] } | undefined
-    for (const message of batch.messages) {
+    for (const carried of batch.messages) {
+      const message = carried.origin === undefined ? storable(carried) : carried
       const address = laneAddress(message, carrier.transport.name, batch.incarnation)
       if (!this.#isOurs(carrier, message)) continue
       const lane = this.#lanes.get(address.origin) ?? (await this.#openLane(address))
@@ -197,6 +211,7 @@ export class PartitionReader implements LeaseHolder {
     // A lane of a foreign producer, or of a log elsewhere, begins where its carrier does.
     const start = { origin: address.origin, epoch: this.lease.epoch, position: address.offset - 1 }
     const lane = await openLane(this.#needs.database, this.#place, start)
+    if (lane === undefined) throw fenced({ ...this.#place, epoch: this.lease.epoch })
     this.#lanes.set(lane.origin, lane)
     return lane
   }
@@ -221,17 +236,18 @@ export class PartitionReader implements LeaseHolder {
     carrier.transport.passed?.(this.#place.group, this.#place.topic, carrier.partition, carrier.next)
   }
 
-  async #deliver(
-    carrier: CarrierReading,
-    batch: Batch,
-    lane: Lane,
-    messages: readonly LaneMessage[],
-  ): Promise<void> {
+  async #deliver(carrier: CarrierReading, batch: Batch, lane: Lane, messages: readonly LaneMessage[]): Promise<void> {
     await this.#needs.room(this.#signal)
     await this.#persist(async () => {
+      const { maxMessages } = this.#needs.rules
       // A batch that failed in the middle has moved the lane as far as it got.
-      const rest = messages.filter(({ address }) => address.offset > lane.position)
-      if (rest.length > 0) await this.#needs.turns.take(() => this.#handle(carrier, batch, lane, rest))
+      let rest = messages.filter(({ address }) => address.offset > lane.position)
+      while (rest.length > 0 && !this.#signal.aborted) {
+        const part = rest.slice(0, maxMessages)
+        const fromLog = carrier.transport.isLog
+        await this.#handle({ lane, messages: part, fromLog, move: this.#moveAfter(carrier, batch, part.at(-1)) })
+        rest = rest.slice(maxMessages)
+      }
     })
     carrier.vain = 0
     for (const other of this.#carriers) {
@@ -239,27 +255,48 @@ export class PartitionReader implements LeaseHolder {
     }
   }
 
-  async #handle(
-    carrier: CarrierReading,
-    batch: Batch,
-    lane: Lane,
-    messages: readonly LaneMessage[],
-  ): Promise<void> {
-    const rest = [...messages]
-    while (this.#trialsLeft > 0 && rest.length > 0) {
+  async #handle(run: LaneRun): Promise<void> {
+    const { combiner, exclusion } = this.#needs
+    const suspect = this.#suspects.get(run.lane)
+    if (suspect === undefined) return combiner.submit(run)
+    if (suspect !== 'batch') return this.#handleSingly(run, suspect)
+    const [first] = run.messages
+    const id = run.messages.length === 1 && first !== undefined ? first.message.id : wholeBatch
+    await exclusion.alone(() => handleOnTrial(this.#needs, run, { id, carried: 0 }))
+    this.#suspects.delete(run.lane)
+  }
+
+  async #handleSingly(batch: LaneRun, suspect: { left: number }): Promise<void> {
+    const { lane, messages } = batch
+    for (const message of messages.filter(({ address }) => address.offset > lane.position)) {
       if (this.#signal.aborted) return
-      const [message] = rest.splice(0, 1)
-      if (message !== undefined) await handleOnTrial(this.#needs, lane, message)
-      lane.ownTrialId = undefined
-      this.#trialsLeft -= 1
+      const run = { ...batch, messages: [message], move: undefined }
+      await this.#needs.exclusion.alone(() => handleOnTrial(this.#needs, run, { id: message.message.id, carried: 1 }))
+      suspect.left -= 1
     }
-    const last = rest.at(-1)
-    if (last === undefined || this.#signal.aborted) return
-    const move = carrier.transport.isLog || carrier.passed !== undefined ? undefined : {
-      carrier: carrier.transport.name,
-      next: { incarnation: batch.incarnation, number: last.message.position + 1 },
-    }
-    await handleBatch(this.#needs, lane, rest, move)
+    if (suspect.left <= 0) this.#suspects.delete(lane)
+  }
+
+  /** Where another carrier than the log is read on after this message; nowhere new while something was passed over. */
+  #moveAfter(carrier: CarrierReading, batch: Batch, last: LaneMessage | undefined): CarrierMove | undefined {
+    if (carrier.transport.isLog || carrier.passed !== undefined || last === undefined) return undefined
+    const next = { incarnation: batch.incarnation, number: last.message.position + 1 }
+    return { carrier: carrier.transport.name, next }
   }
 }
 
+/** Longest key, id or type of a foreign message, in characters; longer ones are cut and told apart by a digest. */
+const nameLimit = 256
+
+/** A foreign producer's key, id and type as our tables can hold them. */
+function storable(message: CarriedMessage): CarriedMessage {
+  const { key, id, type } = message
+  return { ...message, key: storableName(key), id: storableName(id), type: storableName(type) }
+}
+
+function storableName(name: string): string {
+  const clean = name.isWellFormed() && !name.includes('\u0000') ? name : name.toWellFormed().replaceAll('\u0000', '\ufffd')
+  if (clean === name && name.length <= nameLimit) return name
+  // What was changed keeps its identity: different names stay different.
+  return `${clean.slice(0, nameLimit)}~${createHash('sha256').update(name, 'utf16le').digest('hex')}`
+}

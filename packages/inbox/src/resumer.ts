@@ -11,7 +11,7 @@ import {
   startLoop,
 } from '@headrace/runtime'
 import { isFenced } from './batch.ts'
-import { Exclusion } from './exclusion.ts'
+import type { Exclusion } from './exclusion.ts'
 import { memberAlive, type Membership, type Term } from './membership.ts'
 import {
   type Claim,
@@ -33,6 +33,8 @@ export interface ResumerNeeds {
   readonly rules: Rules
   readonly events: ConsumerEvents
   readonly faults: FaultPoints
+  /** What is suspected of killing its process runs alone. */
+  readonly exclusion: Exclusion
   readonly onError: OnBackgroundError
 }
 
@@ -41,7 +43,7 @@ const pollMs = 500
 /** Pause in ms in which keys to close are gathered. */
 const closeMs = 20
 /** Time in ms that work gets to finish when the process stops. */
-const graceMs = 10_000
+const graceMs = 5_000
 
 /**
  * Runs what waits: parked messages whose time has come, and the messages of `work`. Claims keys, runs the messages of
@@ -51,18 +53,19 @@ export class Resumer implements AsyncDisposable {
   readonly #needs: ResumerNeeds
   readonly #queue: QueueName
   readonly #bell = new Bell()
-  readonly #exclusion = new Exclusion()
   readonly #running: BackgroundSet
   readonly #loops: readonly Running[]
   readonly #stopping = new AbortController()
   readonly #aborting = new AbortController()
   /** From the claim until the key is closed or given back. */
   readonly #held = new Set<Claim>()
+  readonly #counted = new Set<number>()
   #closing: { readonly claim: Claim; readonly term: Term }[] = []
   /** True after a claim failed whose outcome is not known: keys may be ours that nobody here works on. */
   #doubtful = false
   #queued = 0
   #countedAt = Number.NEGATIVE_INFINITY
+  #counting: Promise<void> | undefined
 
   constructor(needs: ResumerNeeds) {
     const { rules, onError } = needs
@@ -89,9 +92,17 @@ export class Resumer implements AsyncDisposable {
     const { database, rules } = this.#needs
     while (!signal.aborted) {
       if (this.#queued < rules.maxReady && performance.now() - this.#countedAt < pollMs) return
-      this.#queued = await countQueued(database, this.#queue, rules.maxReady)
-      this.#countedAt = performance.now()
-      if (this.#queued >= rules.maxReady) await sleep(50, signal)
+      // All partitions wait for the same count.
+      this.#counting ??= countQueued(database, this.#queue, rules.maxReady)
+        .then((count) => {
+          this.#queued = count
+          this.#countedAt = performance.now()
+        })
+        .finally(() => {
+          this.#counting = undefined
+        })
+      await this.#counting
+      if (this.#queued >= rules.maxReady) await sleep(pollMs / 2, signal)
     }
   }
 
@@ -145,15 +156,18 @@ export class Resumer implements AsyncDisposable {
 
   /** Closes what can be closed and gives back the rest, so that nothing waits for a member that does not work on it. */
   async #letGo(): Promise<void> {
-    await this.#closeGathered()
-    const { term } = this.#needs.membership
-    this.#held.clear()
-    if (term !== undefined) await this.#releaseStrays(term)
+    try {
+      await this.#closeGathered()
+    } finally {
+      const { term } = this.#needs.membership
+      this.#held.clear()
+      if (term !== undefined) await this.#releaseStrays(term)
+    }
   }
 
   /** Runs one key until it is empty, given back or lost; a database that is away only takes time. */
   async #runKey(claim: Claim, term: Term): Promise<void> {
-    const run = new KeyRun({ ...this.#needs, exclusion: this.#exclusion }, claim, {
+    const run = new KeyRun({ ...this.#needs, counted: this.#counted }, claim, {
       stopping: this.#stopping.signal,
       aborting: AbortSignal.any([this.#aborting.signal, term.signal]),
     })
@@ -181,7 +195,8 @@ export class Resumer implements AsyncDisposable {
         await sleep(250, term.signal)
       }
     }
-    return 'released'
+    // The term is over and the process lives: nothing died here. Others may have the key already.
+    return run.giveBack(0).catch(() => 'released')
   }
 
   async #close(signal: AbortSignal): Promise<void> {
@@ -205,7 +220,9 @@ export class Resumer implements AsyncDisposable {
       for (const { claim } of mine) if (done.has(claim.key)) this.#held.delete(claim)
       this.#closing.push(...mine.filter(({ claim }) => !done.has(claim.key)))
     } catch (error) {
-      this.#closing.push(...mine)
+      // Whether they are closed is not known: those that are not come back as strays.
+      for (const { claim } of mine) this.#held.delete(claim)
+      this.#doubtful = true
       throw error
     }
   }

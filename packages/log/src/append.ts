@@ -60,6 +60,26 @@ export function appendCollector(listener: AppendListener): Collector<NewMessage,
   }
 }
 
+/** Longest key and longest id or type, in bytes: they are index entries of several tables. */
+const keyLimitBytes = 1_024
+const nameLimitBytes = 512
+
+/** Throws `MESSAGE_MALFORMED` when the key, id or type cannot be stored and found again as it is. */
+export function requireStorable(message: Message): void {
+  for (const field of ['key', 'id', 'type'] as const) {
+    const value = message[field]
+    const limit = field === 'key' ? keyLimitBytes : nameLimitBytes
+    if (value.length <= limit / 3 && isStorable(value)) continue
+    if (isStorable(value) && Buffer.byteLength(value) <= limit) continue
+    const text = `the message's ${field} must be well-formed text without NUL and at most ${limit} bytes`
+    throw new PlatformError('MESSAGE_MALFORMED', text, { details: { field } })
+  }
+}
+
+function isStorable(value: string): boolean {
+  return value.isWellFormed() && !value.includes('\u0000')
+}
+
 /** Throws `MESSAGE_TOO_LARGE` when the message is over the limit as encoded, headers included. */
 export function requireWithinLimit(message: Message, limitBytes: number): void {
   const bytes = messageBytes(message)

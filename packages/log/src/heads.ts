@@ -23,6 +23,8 @@ interface Waiter {
 export interface Heads extends AsyncDisposable {
   /** Takes note of a commit of this process, wakes readers here and tells other processes. */
   committed(appended: readonly Appended[]): void
+  /** Tells whether the partition is known to hold something at or after `offset`. */
+  reaches(topic: string, partition: number, offset: number): boolean
   available(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void>
 }
 
@@ -39,12 +41,16 @@ export function startHeads(needs: HeadsNeeds): Heads {
 
   function learn(topic: string, partition: number, nextOffset: number): void {
     const name = `${topic}/${partition}`
-    // Said so, because a malformed ring has no number.
-    if (!(nextOffset > (known.get(name) ?? 0))) return
+    // Asked, because a malformed ring may hold anything.
+    if (!Number.isSafeInteger(nextOffset) || nextOffset <= (known.get(name) ?? 0)) return
     known.set(name, nextOffset)
     for (const waiter of waiters) {
       if (waiter.topic === topic && waiter.partition === partition && waiter.offset < nextOffset) waiter.wake()
     }
+  }
+
+  function reaches(topic: string, partition: number, offset: number): boolean {
+    return (known.get(`${topic}/${partition}`) ?? 0) > offset
   }
 
   async function ask(): Promise<void> {
@@ -75,8 +81,9 @@ export function startHeads(needs: HeadsNeeds): Heads {
         wakeUps.notify(channel, `${topic} ${partition} ${nextOffset}`, `${topic} ${partition}`)
       }
     },
+    reaches,
     available(topic, partition, offset, signal) {
-      if ((known.get(`${topic}/${partition}`) ?? 0) > offset || signal.aborted) return Promise.resolve()
+      if (reaches(topic, partition, offset) || signal.aborted) return Promise.resolve()
       return new Promise((resolve) => {
         const wake = () => {
           waiters.delete(waiter)

@@ -11,8 +11,8 @@ export async function currentIncarnation(database: Database): Promise<string> {
     // One process at a time; released with the transaction.
     await tx.query({ text: 'lock table headrace.log_incarnation in share row exclusive mode' })
     const { rows } = await tx.query<{ cluster: string; id: string | null; known: string | null }>({
-      text: `select s.system_identifier || '/' || c.timeline_id as cluster, i.id, i.cluster as known
-             from pg_control_system() s cross join pg_control_checkpoint() c
+      text: `select s.system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as cluster, i.id, i.cluster as known
+             from pg_control_system() s
              left join lateral (select id, cluster from headrace.log_incarnation order by started_at desc limit 1) i on true`,
     })
     const row = rows[0]

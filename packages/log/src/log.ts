@@ -7,7 +7,7 @@ import {
   type Running,
 } from '@headrace/runtime'
 import type { LogRange } from '@headrace/transport'
-import { appendCollector, isUnknownTopic, type NewMessage, requireWithinLimit } from './append.ts'
+import { appendCollector, isUnknownTopic, type NewMessage, requireStorable, requireWithinLimit } from './append.ts'
 import { type Heads, readHeads, startHeads } from './heads.ts'
 import { currentIncarnation } from './incarnation.ts'
 import { findById, firstOffsetOf, readRange } from './read.ts'
@@ -96,6 +96,7 @@ class DatabaseLog implements Log {
 
   appendingTo(tx: Transaction): LogTransaction {
     const append = (message: NewMessage) => {
+      requireStorable(message)
       requireWithinLimit(message, this.#limitBytes)
       tx.collect(this.#collector, message)
     }
@@ -108,7 +109,11 @@ class DatabaseLog implements Log {
   }
 
   async read(range: LogRange) {
-    return this.#parts.tail.read(range) ?? readRange(this.#database, this.id, range)
+    const near = this.#parts.tail.read(range)
+    if (near !== undefined) return near
+    const records = await readRange(this.#database, this.id, range)
+    if (records.length > 0 || !this.#parts.heads.reaches(range.topic, range.partition, range.from)) return records
+    return readRange(this.#database, this.id, { ...range, untilMs: Number.POSITIVE_INFINITY })
   }
 
   firstOffset(topic: string, partition: number): Promise<number> {

@@ -21,9 +21,14 @@ const columns = `topic, partition, "offset", (extract(epoch from at) * 1000)::fl
 /**
  * Reads by range, because offsets are gapless: the plan depends neither on statistics nor on the backlog. `at` prunes
  * the children that are older than the reader and those made ahead of time (0.25 ms of a read). The sum of bytes ends
- * the batch, which holds at least one message.
+ * the batch, which holds at least one message. Messages more than an hour younger than `untilMs` and the clock, which
+ * there are only after the clock was set back, are left out.
  */
-export async function readRange(database: Queryable, logId: string, range: LogRange): Promise<CarriedMessage[]> {
+export async function readRange(
+  database: Queryable,
+  logId: string,
+  range: LogRange & { readonly untilMs?: number },
+): Promise<CarriedMessage[]> {
   const { topic, partition, from, sinceMs, maxMessages, maxBytes } = range
   const { rows } = await database.query<RecordRow>({
     name: 'log.read',
@@ -31,12 +36,12 @@ export async function readRange(database: Queryable, logId: string, range: LogRa
              select l.*, sum(bytes) over (order by "offset") as running from headrace.log l
              where topic = $1 and partition = $2 and "offset" >= $3 and "offset" < $3::bigint + $4::int
                and at >= to_timestamp($5::float8 / 1000)
-               and at < greatest(now(), to_timestamp($5::float8 / 1000)) + interval '1 hour'
+               and at < greatest(now(), to_timestamp($7::float8 / 1000)) + interval '1 hour'
            ) as ranged
            where running <= $6 or running = bytes
            order by "offset"`,
     // A millisecond back: the time was rounded on its way here.
-    values: [topic, partition, from, maxMessages, sinceMs - 1, maxBytes],
+    values: [topic, partition, from, maxMessages, sinceMs - 1, maxBytes, range.untilMs ?? sinceMs],
   })
   return rows.map((row) => toCarried(row, logId))
 }

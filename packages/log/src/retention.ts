@@ -78,55 +78,81 @@ async function expiredChildren(database: Queryable, retentionMs: number): Promis
  * concurrent, so that no append waits; a detach that a crash left pending is finished first, or all later ones fail.
  */
 export async function dropPassedChildren(needs: RetentionNeeds, retentionMs: number): Promise<readonly string[]> {
-  const dropped: string[] = []
-  // Detaching concurrently cannot run in a transaction, and waits for readers without a time limit.
+  if (!(await hasWork(needs.database, retentionMs))) return []
+  // Detaching concurrently cannot run in a transaction, and waits for readers without a time limit. The lock lives as
+  // long as this one connection: no lane starts between the look at the cursors and the detach, and no other process
+  // does the same.
   await using patient = openDatabase({ url: needs.database.url, maxConnections: 1, statementTimeoutMs: 0 })
+  const { rows } = await patient.query<{ locked: boolean }>({
+    text: `select pg_try_advisory_lock(${retentionLock}) as locked`,
+  })
+  return rows[0]?.locked === true ? dropLocked(patient, needs.faults, retentionMs) : []
+}
+
+async function dropLocked(patient: Queryable, faults: FaultPoints, retentionMs: number): Promise<readonly string[]> {
+  const dropped: string[] = []
   await finishPendingDetach(patient)
   await dropDetached(patient)
   for (const child of await expiredChildren(patient, retentionMs)) {
     if (!(await passedByAll(patient, child))) break
     await patient.query({ text: `alter table headrace.log detach partition headrace.${child} concurrently` })
-    await needs.faults.at('retention.after-detach')
+    await faults.at('retention.after-detach')
     await patient.query({ text: `drop table headrace.${child}` })
     dropped.push(child)
   }
   return dropped
 }
 
-async function finishPendingDetach(database: Queryable): Promise<void> {
+/** A look over the pool, so that a connection of its own is opened only for something to do. */
+async function hasWork(database: Queryable, retentionMs: number): Promise<boolean> {
+  const [pending, detached, expired] = [
+    await pendingDetaches(database),
+    await detachedChildren(database),
+    await expiredChildren(database, retentionMs),
+  ]
+  return pending.length + detached.length + expired.length > 0
+}
+
+async function pendingDetaches(database: Queryable): Promise<string[]> {
   const { rows } = await database.query<{ name: string }>({
     text: `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
            where i.inhparent = 'headrace.log'::regclass and i.inhdetachpending`,
   })
-  for (const { name } of rows) {
+  return rows.map(({ name }) => name)
+}
+
+async function finishPendingDetach(database: Queryable): Promise<void> {
+  for (const name of await pendingDetaches(database)) {
     await database.query({ text: `alter table headrace.log detach partition headrace.${name} finalize` })
   }
 }
 
 /** Children that were detached and, because of a crash, not dropped. */
-async function dropDetached(database: Queryable): Promise<void> {
+async function detachedChildren(database: Queryable): Promise<string[]> {
   const { rows } = await database.query<{ name: string }>({
     text: `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
            where n.nspname = 'headrace' and c.relkind = 'r' and c.relname ~ '^log_[0-9]{10}$'
              and not exists (select from pg_inherits i where i.inhrelid = c.oid)
              and c.relname < to_char(now() at time zone 'utc' - interval '1 hour', '"log_"YYYYMMDDHH24')`,
   })
-  for (const { name } of rows) await database.query({ text: `drop table headrace.${name}` })
+  return rows.map(({ name }) => name)
+}
+
+async function dropDetached(database: Queryable): Promise<void> {
+  for (const name of await detachedChildren(database)) await database.query({ text: `drop table headrace.${name}` })
 }
 
 /**
  * True when every registered group (`log_cursor` lists lanes here and readers elsewhere) stands behind the last message
- * of the child in each of its partitions. Under the lock that a new lane takes, so that none starts unseen.
+ * of the child in each of its partitions.
  */
-async function passedByAll(database: Database, child: string): Promise<boolean> {
-  return database.inTransaction(async (tx) => {
-    await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
-    const { rows } = await tx.query<{ waiting: boolean }>({
-      text: `select exists (
-               select from (select topic, partition, max("offset") as last from headrace.${child} group by 1, 2) held
-               join headrace.log_cursor c on c.topic = held.topic and c.partition = held.partition
-               where c.position < held.last) as waiting`,
-    })
-    return rows[0]?.waiting === false
+async function passedByAll(database: Queryable, child: string): Promise<boolean> {
+  const { rows } = await database.query<{ waiting: boolean }>({
+    text: `select exists (
+             select from headrace.log_cursor c
+             cross join lateral (select max("offset") as last from headrace.${child} held
+                                 where held.topic = c.topic and held.partition = c.partition) as held
+             where c.position < held.last) as waiting`,
   })
+  return rows[0]?.waiting === false
 }

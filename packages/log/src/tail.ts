@@ -15,6 +15,8 @@ interface Segment {
 export class Tail {
   readonly #logId: string
   readonly #segments = new Map<string, Segment>()
+  /** Topics that somebody here reads; nothing is kept of others. */
+  readonly #read = new Set<string>()
   /** Most messages and bytes kept of one partition. */
   static readonly maxMessages = 1_024
   static readonly maxBytes = 1024 * 1024
@@ -25,6 +27,7 @@ export class Tail {
 
   /** Keeps a message that was committed at this offset. Calls for one partition may come out of order. */
   add(message: NewMessage, place: { readonly partition: number; readonly offset: number; readonly atMs: number }): void {
+    if (!this.#read.has(message.topic)) return
     const name = `${message.topic}/${place.partition}`
     let segment = this.#segments.get(name)
     const next = segment?.records.at(-1)
@@ -35,11 +38,12 @@ export class Tail {
     }
     segment.records.push(copyOf(this.#toCarried(message, place)))
     segment.bytes += messageBytes(message)
-    if (segment.records.length > Tail.maxMessages || segment.bytes > Tail.maxBytes) halve(segment)
+    while (segment.records.length > Tail.maxMessages || segment.bytes > Tail.maxBytes) halve(segment)
   }
 
   /** The range, if it begins in the tail; undefined when the database must be asked. */
   read({ topic, partition, from, maxMessages, maxBytes }: LogRange): readonly CarriedMessage[] | undefined {
+    this.#read.add(topic)
     const records = this.#segments.get(`${topic}/${partition}`)?.records
     const first = records?.[0]
     if (records === undefined || first === undefined || from < first.position) return undefined

@@ -6,7 +6,7 @@ import type { NewMessage } from './append.ts'
 export interface LogTransaction extends Transaction {
   /**
    * Collects a message; it is written together with COMMIT, at the next offset of its partition. Throws
-   * `MESSAGE_TOO_LARGE` at once. A topic that was never declared fails the transaction with `TOPIC_UNKNOWN`.
+   * `MESSAGE_TOO_LARGE` or `MESSAGE_MALFORMED` at once. A topic that was never declared fails the transaction with `TOPIC_UNKNOWN`.
    */
   append(message: NewMessage): void
 }

@@ -126,6 +126,12 @@ export const platformErrors = {
     title: 'message too large',
     operator: 'The message would be over MESSAGE_LIMIT_BYTES as encoded.',
   },
+  MESSAGE_MALFORMED: {
+    retry: 'never',
+    status: 400,
+    title: 'malformed message',
+    operator: 'The key, id or type of the message is too long, or holds NUL or lone surrogates. The message names the field.',
+  },
   QUEUE_FULL: {
     retry: 'later',
     status: 503,

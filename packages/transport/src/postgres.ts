@@ -1,3 +1,4 @@
+import { sleep } from '@headrace/runtime'
 import { type CarriedMessage, logPartitions, messageBytes } from './message.ts'
 import { type Batch, type ReadFrom, type ReadOptions, readDefaults, type Transport } from './transport.ts'
 
@@ -51,6 +52,9 @@ export function postgresTransport(log: ReadableLog): Transport {
   }
 }
 
+/** Pause in ms before the log is asked again for what should be there. */
+const missingPauseMs = 200
+
 async function* readLog(
   log: ReadableLog,
   topic: string,
@@ -69,7 +73,11 @@ async function* readLog(
     const last = messages.at(-1)
     if (last === undefined) {
       // The head is further, and yet there is nothing: retention has passed a reader that stood still.
-      if (missing) next = Math.max(next, await log.firstOffset(topic, partition))
+      if (missing) {
+        next = Math.max(next, await log.firstOffset(topic, partition))
+        // Or the database's clock was set back, and its rows lie in the future: no reason to ask without a pause.
+        await sleep(missingPauseMs, options.signal)
+      }
       await log.available(topic, partition, next, options.signal)
       missing = true
       continue
@@ -77,13 +85,11 @@ async function* readLog(
     missing = false
     next = last.position + 1
     sinceMs = last.at
-    const full = messages.length === maxMessages
-    const atEnd = !full && !(mayBeCut(messages, maxBytes) && (await holds(log, { topic, partition, from: next, sinceMs })))
-    yield { incarnation: log.id, messages, atEnd }
+    yield { incarnation: log.id, messages, atEnd: messages.length < maxMessages && !mayBeCut(messages, maxBytes) }
   }
 }
 
-/** Below this part of a batch's bytes no message is so large that it did not fit any more. */
+/** A message that did not fit any more may be this small a part of the limit in bytes, and not smaller: a guess. */
 const cutPart = 1 / 16
 
 /** Tells whether the limit in bytes may have ended a batch, rather than the end of the log. */
@@ -91,21 +97,19 @@ function mayBeCut(messages: readonly CarriedMessage[], maxBytes: number): boolea
   return messages.reduce((bytes, message) => bytes + messageBytes(message), 0) > maxBytes * cutPart
 }
 
-async function holds(log: ReadableLog, place: Pick<LogRange, 'topic' | 'partition' | 'from' | 'sinceMs'>): Promise<boolean> {
-  const messages = await log.read({ ...place, maxMessages: 1, maxBytes: 1 })
-  return messages.length > 0
-}
-
-/** Reads the next batch while the consumer handles the last one. */
+/**
+ * Reads the next batch of a backlog while the consumer handles the last one. At the log's end it does not: what arrives
+ * meanwhile is then one batch instead of many small ones.
+ */
 async function* readAhead(batches: AsyncGenerator<Batch>, leaving: AbortController): AsyncGenerator<Batch> {
-  let ahead = batches.next()
+  let ahead: Promise<IteratorResult<Batch>> | undefined
   try {
     while (true) {
-      const { done, value } = await ahead
+      const { done, value } = await (ahead ?? batches.next())
       if (done) return
-      ahead = batches.next()
+      ahead = value.atEnd ? undefined : batches.next()
       // Its failure is told when it is awaited, after the batch at hand.
-      ahead.catch(() => undefined)
+      ahead?.catch(() => undefined)
       yield value
     }
   } finally {

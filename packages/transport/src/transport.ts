@@ -29,7 +29,7 @@ export const readDefaults = { maxMessages: 256, maxBytes: 1024 * 1024 } as const
 export interface Batch {
   readonly incarnation: string
   readonly messages: readonly CarriedMessage[]
-  /** True when the carrier held no more when it was asked. */
+  /** True when the carrier held no more when it was asked; false when it does, or may. */
   readonly atEnd: boolean
 }
 
