@@ -68,7 +68,7 @@ async function run(terminal: Terminal, command: Command, { only, migrate }: RunO
     for (const warning of platform.warnings) logger.warn(warning)
     await using _record = await recorded(platform, settings)
     const report = readyReport(platform, settings, startedInMs)
-    if (format === 'text') for (const line of banner(report)) terminal.out(line)
+    if (format === 'text') terminal.out(banner(report).join('\n'))
     else logger.info('ready', { ...report })
     await endOf(platform, logger, stop)
   } finally {
