@@ -28,6 +28,16 @@ const proofs: readonly { readonly promise: string; readonly scenario: scenarios.
     ],
   },
   {
+    promise: 'an owner that takes its lanes over too late handles nothing',
+    scenario: scenarios.lateTakeover,
+    mutants: [
+      {
+        name: 'whoever opens a lane gets its epoch',
+        change: replaced('lane.open', 'set epoch = excluded.epoch where l.epoch <= excluded.epoch', 'set epoch = l.epoch'),
+      },
+    ],
+  },
+  {
     promise: 'a batch that fails leaves its lane where it was',
     scenario: scenarios.failsAfterMove,
     mutants: [{ name: 'the lane moves in a transaction of its own', change: { beside: ({ name }) => name === 'lane.move' } }],

@@ -15,6 +15,14 @@ const soon = (mutant: Interception) => (Object.keys(mutant).length === 0 ? 10_00
 const backoff = { baseMs: 5, maxMs: 20 }
 const reset = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
 
+/** Makes others take a member's leases, of which it knows nothing. */
+async function leaveGroup(world: World, member: Member): Promise<void> {
+  await world.database.query({
+    text: `update headrace.member set subscriptions = '{}' where id = $1`,
+    values: [member.membership.term?.id],
+  })
+}
+
 /** Holds a member's batches just before they open. */
 function heldBatches(name: string) {
   const held = gate(name)
@@ -58,15 +66,42 @@ export const zombieAfterTakeover: Scenario = async (world, topic, mutant = {}) =
   await untilTrue('it reads', () => owned.partitions.includes(3))
   await world.produce(topic, keysIn(3, 1))
   await zombies.held.reached
-  await world.database.query({
-    text: `update headrace.member set subscriptions = '{}' where id = $1`,
-    values: [zombie.membership.term?.id],
-  })
+  await leaveGroup(world, zombie)
   await successor.consume({ group, topic, handle: recording(topic) }, { faults: successors.faults })
   await successors.held.reached
   zombies.held.open()
   await untilTrue('the zombie has ended', () => byZombie.length > 0 || !owned.partitions.includes(3), soon(mutant))
   assert.deepEqual(byZombie, [], 'the zombie’s batch was committed after the takeover')
+  successors.held.open()
+  await effectsComplete(world.database, topic, world.produced(topic), soon(mutant))
+}
+
+/** An owner lost its lease before it came to take its lanes over; its successor has not moved them yet. */
+export const lateTakeover: Scenario = async (world, topic, mutant = {}) => {
+  const group = `g-${topic}`
+  const byLate: number[] = []
+  await using late = await joinWorld(world, mutant)
+  await using successor = await joinWorld(world, mutant)
+  const successors = heldBatches('the successor is about to open its batch')
+  using _ = successors.held
+  using takeover = gate('the takeover')
+  await world.log.declareTopic(topic)
+  const owned = await late.consume(
+    { group, topic, handle: recording(topic) },
+    {
+      faults: { at: (name) => (name === 'takeover.before-commit' ? takeover.pass() : undefined) },
+      events: { handled: (count) => byLate.push(count) },
+    },
+  )
+  await takeover.reached
+  await untilTrue('it holds the lease', () => owned.partitions.includes(3))
+  await leaveGroup(world, late)
+  await world.produce(topic, keysIn(3, 1))
+  await successor.consume({ group, topic, handle: recording(topic) }, { faults: successors.faults })
+  await successors.held.reached
+  takeover.open()
+  await untilTrue('the late one has ended', () => byLate.length > 0 || !owned.partitions.includes(3), soon(mutant))
+  assert.deepEqual(byLate, [], 'it handled what is another’s')
   successors.held.open()
   await effectsComplete(world.database, topic, world.produced(topic), soon(mutant))
 }
