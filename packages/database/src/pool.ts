@@ -132,7 +132,7 @@ class PooledDatabase implements Database {
   ): Promise<T> {
     const client = await this.#connect()
     const run = new TransactionRun(client, options, this.#onError)
-    const outcome = await this.#using(client, () => run.execute(work))
+    const outcome = await this.#using(client, (gone) => run.execute(work, gone))
     if (outcome.kind === 'committed') return outcome.value
     // A fresh connection: the old one is gone, and with it the answer to COMMIT.
     const committed = await settleCommit(this, { ...outcome, timeoutMs: this.#settleTimeoutMs })
@@ -167,8 +167,11 @@ class PooledDatabase implements Database {
     }
   }
 
-  /** Returns the connection to the pool afterwards, or destroys it when it may be in the middle of something. */
-  async #using<T>(client: pg.PoolClient, action: () => Promise<T>): Promise<T> {
+  /**
+   * Lends a connection; `gone` rejects when it breaks. Returns it to the pool afterwards, or destroys it when it may be
+   * in the middle of something.
+   */
+  async #using<T>(client: pg.PoolClient, action: (gone: Promise<never>) => Promise<T>): Promise<T> {
     let broken: Error | undefined
     const gone = Promise.withResolvers<never>()
     gone.promise.catch(() => undefined)
@@ -179,8 +182,7 @@ class PooledDatabase implements Database {
     client.on('error', onError)
     this.#running.set(client, { bytes: streamOf(client).bytesRead, at: performance.now() })
     try {
-      // Whoever waits for something else in a transaction learns at once that the server has ended it.
-      return await Promise.race([action(), gone.promise])
+      return await action(gone.promise)
     } catch (error) {
       if (hasCode(error, 'DATABASE_UNAVAILABLE')) broken ??= error
       throw error

@@ -58,10 +58,11 @@ export class TransactionRun implements Transaction {
     this.#afterCommit.push(action)
   }
 
-  async execute<T>(work: (tx: Transaction) => Promise<T> | T): Promise<TransactionOutcome<T>> {
+  async execute<T>(work: (tx: Transaction) => Promise<T> | T, gone: Promise<never>): Promise<TransactionOutcome<T>> {
     let value: T
     try {
-      value = await work(this)
+      // Work that waits for something else learns at once that the server has ended its transaction.
+      value = await Promise.race([work(this), gone])
       this.#options.signal?.throwIfAborted()
       // Without a connection there is no COMMIT whose outcome could be in doubt.
       if (hasCode(this.#failure, 'DATABASE_UNAVAILABLE')) throw this.#failure

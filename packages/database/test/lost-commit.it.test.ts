@@ -100,16 +100,25 @@ describe('a transaction whose connection is cut at COMMIT', () => {
     const collector: Collector<string> = {
       name: 'told',
       rank: 10,
-      statement: () => ({ text: 'select 1 as one' }),
+      statement: () => ({ name: 'told', text: 'select 1 as one' }),
       committed: (_, rows) => told.push(rows),
     }
-    for (const fate of ['cut-answer', 'cut'] as const) {
-      strikeOnce(test.proxy, 'commit', fate)
-      await test.database
-        .inTransaction((tx) => tx.collect(collector, fate), { settle: true })
-        .catch(() => undefined)
+    // What is only collected is a transaction of one statement, without COMMIT.
+    for (const [statement, begin] of [['commit', true], ['told.marked', false]] as const) {
+      for (const fate of ['cut-answer', 'cut'] as const) {
+        strikeOnce(test.proxy, statement, fate)
+        await test.database
+          .inTransaction(
+            async (tx) => {
+              if (begin) await tx.query({ text: 'select 1' })
+              tx.collect(collector, fate)
+            },
+            { settle: true },
+          )
+          .catch(() => undefined)
+      }
     }
-    assert.deepEqual(told, [undefined])
+    assert.deepEqual(told, [undefined, undefined])
   })
 
   it('is COMMIT_UNKNOWN without a marker, committed or not', async () => {
