@@ -20,6 +20,12 @@ export interface RetentionNeeds {
 /** Key of the advisory lock between retention and the start of a new lane: neither may miss the other. */
 export const retentionLock = 0x68726c72
 
+/** Key of the advisory lock of attaching; another one, because appends depend on attaching, and detaching may wait. */
+const attachLock = retentionLock + 1
+
+/** How long a detach waits for whoever has the log open, in ms; the next pass finishes it. Lanes cannot start meanwhile. */
+const detachPatienceMs = 10_000
+
 /** Attaches children ahead of time and drops those that are old and passed by all groups. Never deletes rows. */
 export function startRetention(needs: RetentionNeeds, options: RetentionOptions): Running {
   return startLoop({
@@ -28,7 +34,10 @@ export function startRetention(needs: RetentionNeeds, options: RetentionOptions)
       await sleep(options.everyMs ?? 60_000, signal)
       if (signal.aborted) return
       await attachChildren(needs.database)
-      await dropPassedChildren(needs, options.retentionMs)
+      await dropPassedChildren(needs, options.retentionMs, signal).catch((error: unknown) => {
+        // What was cut short by the stop is finished by the next pass of whoever runs.
+        if (!signal.aborted) throw error
+      })
     },
     onError: needs.onError,
   })
@@ -40,7 +49,7 @@ export function startRetention(needs: RetentionNeeds, options: RetentionOptions)
  */
 export async function attachChildren(database: Database): Promise<void> {
   await database.inTransaction(async (tx) => {
-    await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
+    await tx.query({ text: `select pg_advisory_xact_lock(${attachLock})` })
     const { rows } = await tx.query<{ name: string; lower: string; upper: string }>({
       text: `select to_char(h at time zone 'utc', '"log_"YYYYMMDDHH24') as name, h::text as lower,
                     (h + interval '1 hour')::text as upper
@@ -75,29 +84,47 @@ async function expiredChildren(database: Queryable, retentionMs: number): Promis
 
 /**
  * Drops expired children as long as every group and every reader elsewhere has passed all that they hold. Detaching is
- * concurrent, so that no append waits; a detach that a crash left pending is finished first, or all later ones fail.
+ * concurrent, so that no append waits; one that a crash or an open reader left pending is finished first, or all later
+ * ones fail. Throws 57014 while somebody has the log open for long, or when the signal aborts.
  */
-export async function dropPassedChildren(needs: RetentionNeeds, retentionMs: number): Promise<readonly string[]> {
+export async function dropPassedChildren(
+  needs: RetentionNeeds,
+  retentionMs: number,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
   if (!(await hasWork(needs.database, retentionMs))) return []
-  // Detaching concurrently cannot run in a transaction, and waits for readers without a time limit. The lock lives as
-  // long as this one connection: no lane starts between the look at the cursors and the detach, and no other process
-  // does the same.
-  await using patient = openDatabase({ url: needs.database.url, maxConnections: 1, statementTimeoutMs: 0 })
-  const { rows } = await patient.query<{ locked: boolean }>({
-    text: `select pg_try_advisory_lock(${retentionLock}) as locked`,
+  // Detaching concurrently cannot run in a transaction. The lock lives as long as this one connection: no lane starts
+  // between the look at the cursors and the detach, and no other process does the same.
+  await using own = openDatabase({ url: needs.database.url, maxConnections: 1, statementTimeoutMs: detachPatienceMs })
+  const { rows } = await own.query<{ locked: boolean; pid: number }>({
+    text: `select pg_try_advisory_lock(${retentionLock}) as locked, pg_backend_pid() as pid`,
   })
-  return rows[0]?.locked === true ? dropLocked(patient, needs.faults, retentionMs) : []
+  if (rows[0]?.locked !== true) return []
+  const { pid } = rows[0]
+  const cancel = () => {
+    needs.database.query({ text: 'select pg_cancel_backend($1)', values: [pid] }).catch(() => undefined)
+  }
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    return await dropLocked(own, needs.faults, { retentionMs, signal })
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+  }
 }
 
-async function dropLocked(patient: Queryable, faults: FaultPoints, retentionMs: number): Promise<readonly string[]> {
+async function dropLocked(
+  own: Queryable,
+  faults: FaultPoints,
+  { retentionMs, signal }: { readonly retentionMs: number; readonly signal: AbortSignal | undefined },
+): Promise<readonly string[]> {
   const dropped: string[] = []
-  await finishPendingDetach(patient)
-  await dropDetached(patient)
-  for (const child of await expiredChildren(patient, retentionMs)) {
-    if (!(await passedByAll(patient, child))) break
-    await patient.query({ text: `alter table headrace.log detach partition headrace.${child} concurrently` })
+  await finishPendingDetach(own)
+  await dropDetached(own)
+  for (const child of await expiredChildren(own, retentionMs)) {
+    if (signal?.aborted || !(await passedByAll(own, child))) break
+    await own.query({ text: `alter table headrace.log detach partition headrace.${child} concurrently` })
     await faults.at('retention.after-detach')
-    await patient.query({ text: `drop table headrace.${child}` })
+    await own.query({ text: `drop table headrace.${child}` })
     dropped.push(child)
   }
   return dropped

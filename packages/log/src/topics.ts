@@ -27,8 +27,8 @@ export async function declareTopic(database: Database, topic: string): Promise<v
   })
 }
 
-/** The names that every carrier takes: letters, digits, `.`, `_`, `-`; at most 200 (Kafka's limit is 249). */
+/** The names that every carrier takes: words of letters, digits, `_` and `-` joined by `.`; at most 200 characters. */
 function requireTopicName(topic: string): void {
-  if (/^[a-zA-Z0-9._-]{1,200}$/.test(topic)) return
-  throw new RangeError(`topic: '${topic}' must be 1–200 letters, digits, '.', '_' or '-'`)
+  if (topic.length <= 200 && /^[\w-]+(\.[\w-]+)*$/.test(topic)) return
+  throw new RangeError(`topic: '${topic}' must be at most 200 letters, digits, '_', '-', and '.' between them`)
 }
