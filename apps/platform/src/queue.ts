@@ -1,7 +1,6 @@
 import type { Log } from '@headrace/log'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import { memoryTransport, postgresTransport, type Transport } from '@headrace/transport'
-import { pacedLog } from './paced-log.ts'
 import type { PlatformSettings } from './settings.ts'
 
 type PipelineQueue = PipelineContext['pipelineQueue']
@@ -16,7 +15,7 @@ export interface Queue {
 
 /** Makes the carriers that the settings ask for. With memory, what an earlier setting left in the log is still read. */
 export function openQueue(settings: PlatformSettings, log: Log, runsProcessor: boolean): Queue {
-  const postgres = postgresTransport(pacedLog(log))
+  const postgres = postgresTransport(log)
   if (settings.QUEUE_TYPE === 'postgres') return queueOf({ type: 'log', carriers: [postgres] }, [postgres])
   if (!runsProcessor) return queueOf({ type: 'remote-memory' }, [postgres])
   const memory = memoryTransport({ maxMessages: settings.QUEUE_SIZE, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES })

@@ -45,7 +45,7 @@ type Fields = Pick<DataMessage, 'source' | 'payload' | 'metadata'>
 const keyRoute = '/ingest'
 
 /** Answers `POST` of one message. */
-export function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
+function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
   const { intake, keyed, toQueueMessage, newId, now } = needs
   const { durability } = intake
   const answer = (messageId: string) => ({ messageId, status: 'accepted' as const, durability })
