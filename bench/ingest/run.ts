@@ -8,7 +8,7 @@ import pg from 'pg'
 import { openReport } from '../lib/report.ts'
 import { shown } from '../lib/statistics.ts'
 import { load, type LoadResult } from './load.ts'
-import { peakMemory } from '../../tests/support/headrace.ts'
+import { freePorts, peakMemory } from '../../tests/support/headrace.ts'
 import { type Server, startProduct, startScript } from './process.ts'
 
 const { values: flags } = parseArgs({
@@ -21,7 +21,6 @@ const { values: flags } = parseArgs({
 })
 const seconds = Number(flags.seconds)
 const clients = Number(flags.clients)
-const port = 18_080
 const report = openReport('ingest', `node bench/run.ts ingest ${process.argv.slice(2).join(' ')}`.trim())
 
 // In turn, so that a machine whose speed drifts treats all alike.
@@ -54,6 +53,7 @@ async function transactionEach(): Promise<void> {
 /** With a rate: whether the consumers keep up; without: what can be accepted while they run, and how long they need. */
 async function headrace(name: string, rate?: number): Promise<void> {
   await inDirectory(async (directory) => {
+    const [port = 0] = await freePorts(1)
     await using server = await startProduct(directory, port)
     await warm(server)
     await drained(server)

@@ -30,6 +30,8 @@ export interface WakeUps extends AsyncDisposable {
    * connection; one that does not answer within `timeoutMs` is given up, and the session with it.
    */
   query(statement: Statement, timeoutMs: number): Promise<{ readonly rowCount: number }>
+  /** True when no other session was there a second ago: a ring that only saves others a poll need not be sent. */
+  readonly isAlone: boolean
   /** Calls back when the session was lost, and everything held by it. Returns what ends it. */
   onLost(lost: () => void): () => void
   /** Resolves when connected; rejects when the signal aborts first. */
@@ -50,6 +52,13 @@ const sessionLockClass = 0x6872736c
 /** Pause in ms in which rings are gathered: NOTIFY takes a database-wide lock at commit. */
 const gatherMs = 2
 
+/** Pause in ms between two looks for other sessions. */
+const lookMs = 1_000
+
+const othersText = `select count(*)::int as others from pg_locks l where l.locktype = 'advisory' and l.objsubid = 2
+  and l.classid = ${sessionLockClass} and l.objid::bigint <> $1
+  and l.database = (select oid from pg_database where datname = current_database())`
+
 /** Opens the wake-up connection; connects, and connects again, by itself. */
 export function startWakeUps(options: DatabaseOptions): WakeUps {
   const wakeUps = new WakeUpConnection(options)
@@ -60,6 +69,7 @@ export function startWakeUps(options: DatabaseOptions): WakeUps {
 /** Modes: connecting (no session) → connected (session) → connecting …, until stopped. `#run` changes them. */
 class WakeUpConnection implements WakeUps {
   session: number | undefined
+  isAlone = false
   readonly #options: DatabaseOptions
   readonly #stopping = new AbortController()
   readonly #listeners = new Map<string, Set<(payload: string) => void>>()
@@ -159,7 +169,8 @@ class WakeUpConnection implements WakeUps {
   async #connectAndHold(): Promise<void> {
     // Pipelined, because rings do not wait for each other.
     const client = new pg.Client({ ...clientConfig({ ...this.#options, idleInTransactionMs: 0 }), pipeline: true } as pg.ClientConfig)
-    const ended = new Promise<void>((resolve) => client.once('end', resolve))
+    const over = new AbortController()
+    client.once('end', () => over.abort())
     client.on('error', () => undefined)
     client.on('notification', ({ channel, payload }) => {
       for (const ring of this.#listeners.get(channel) ?? []) ring(payload ?? '')
@@ -172,7 +183,7 @@ class WakeUpConnection implements WakeUps {
       for (const channel of this.#listeners.keys()) await client.query(`listen "${channel}"`)
       this.session = session
       for (const resolve of this.#waiting) resolve()
-      if (!this.#stopping.signal.aborted) await ended
+      if (!this.#stopping.signal.aborted) await this.#lookAround(client, over.signal)
     } finally {
       this.#client = undefined
       const held = this.session !== undefined
@@ -180,6 +191,18 @@ class WakeUpConnection implements WakeUps {
       if (held) for (const lost of this.#lost) lost()
       await client.end().catch(() => undefined)
     }
+  }
+
+  /** Looks once a second whether there are other sessions, until the connection ends. */
+  async #lookAround(client: pg.Client, over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      const others = await client
+        .query({ name: 'wake-ups.others', text: othersText, values: [this.session ?? 0] })
+        .catch(() => undefined)
+      this.isAlone = others?.rows[0]?.others === 0
+      await sleep(lookMs, over)
+    }
+    this.isAlone = false
   }
 
   #flush(): void {

@@ -78,7 +78,8 @@ export function startHeads(needs: HeadsNeeds): Heads {
     committed(appended) {
       for (const { topic, partition, nextOffset } of appended) {
         learn(topic, partition, nextOffset)
-        wakeUps.notify(channel, `${topic} ${partition} ${nextOffset}`, `${topic} ${partition}`)
+        // Nobody else, nobody to tell: a ring costs as much as a commit.
+        if (!wakeUps.isAlone) wakeUps.notify(channel, `${topic} ${partition} ${nextOffset}`, `${topic} ${partition}`)
       }
     },
     reaches,
