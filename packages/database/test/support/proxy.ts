@@ -22,8 +22,8 @@ export interface Proxy extends AsyncDisposable {
   rewrite: (text: string) => string
   /** Connections that the proxy has not taken are refused while this is false. */
   open: boolean
-  /** Lets what was held reach the server. */
-  letGo(): void
+  /** Lets what was held reach the server; resolves when that has answered all of it. */
+  letGo(): Promise<void>
   /** From now on no connection lets anything through. */
   swallowAll(): void
 }
@@ -49,7 +49,7 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
     fate: () => 'pass',
     rewrite: (text) => text,
     open: true,
-    letGo: () => links.forEach((link) => link.letGo()),
+    letGo: async () => void (await Promise.all([...links].map((link) => link.letGo()))),
     swallowAll: () => links.forEach((link) => link.swallow()),
     async [Symbol.asyncDispose]() {
       for (const link of links) link.destroy()
@@ -93,10 +93,13 @@ class Link {
 
   #cutQuietly = false
 
-  letGo(): void {
-    const held = this.#held ?? []
+  async letGo(): Promise<void> {
+    if (this.#held === undefined) return
+    const held = this.#held
     this.#held = undefined
+    this.#cutQuietly = true
     for (const bytes of held) this.#server.write(bytes)
+    while (this.#answered < this.#asked && !this.#server.closed) await once(this.#server, 'data')
   }
 
   swallow(): void {
@@ -172,11 +175,7 @@ class Link {
   }
 
   #fromServer(bytes: Buffer): void {
-    if (this.#swallowing || this.#client.destroyed) return
-    if (this.#doomed === Number.POSITIVE_INFINITY && this.#asked === 0) {
-      this.#client.write(bytes)
-      return
-    }
+    if (this.#swallowing) return
     this.#answers = Buffer.concat([this.#answers, bytes])
     while (this.#answers.length >= 5) {
       const length = 1 + this.#answers.readUInt32BE(1)
@@ -184,8 +183,9 @@ class Link {
       const frame = this.#answers.subarray(0, length)
       this.#answers = this.#answers.subarray(length)
       const lost = this.#answered + 1 >= this.#doomed
-      if (!lost) this.#client.write(frame)
-      if (frame[0] === 0x5a) this.#answered += 1
+      if (!lost && !this.#client.destroyed) this.#client.write(frame)
+      // The first ReadyForQuery ends the start of the session and answers nothing.
+      if (frame[0] === 0x5a && this.#asked > 0) this.#answered += 1
       if (this.#answered >= this.#doomed) return this.#cut()
     }
   }
