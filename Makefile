@@ -15,7 +15,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run-local: node_modules/.package-lock.json ## Start everything on this machine; nothing else needs to be installed
-	@$(run) node apps/platform/bin/headrace.mjs run $(ARGS)
+	@$(run) node -- apps/platform/bin/headrace.mjs run $(ARGS)
 
 dev: node_modules/.package-lock.json ## The same, started again on every change of the sources
 	@npm run --silent dev -- $(ARGS)
@@ -39,7 +39,7 @@ proto: node_modules/.package-lock.json ## Generate TypeScript from proto/
 docs: node_modules/.package-lock.json ## Write openapi.json, .env.example and docs/errors.md
 	@npm run --silent errors-doc
 	@npm run --silent env-example
-	@$(run) node apps/platform/bin/headrace.mjs openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json || { rm -f openapi.json.tmp; exit 1; }
+	@$(run) node -- apps/platform/bin/headrace.mjs openapi > openapi.json.tmp && mv openapi.json.tmp openapi.json || { rm -f openapi.json.tmp; exit 1; }
 
 lint: node_modules/.package-lock.json ## Find faults in the sources (Biome, installed on first use)
 	@npm run --silent lint

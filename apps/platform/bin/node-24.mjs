@@ -26,7 +26,7 @@ export function onNode24(script) {
 }
 
 function again(script) {
-  const command = [installed, ...process.execArgv, script, ...process.argv.slice(2)]
+  const command = [installed, ...process.execArgv, '--', script, ...process.argv.slice(2)]
   // As one process would be: killing this one kills the child, too, where the system can do that.
   if (existsSync(setpriv)) command.unshift(setpriv, '--pdeathsig', 'KILL')
   const child = spawn(command[0], command.slice(1), { stdio: 'inherit' })

@@ -115,5 +115,6 @@ describe('settings', () => {
     await writeFile(join(place.path, 'broken.env'), 'API_PORT=0\nthis is no setting\n')
     assertRefused(await place.run(['queues'], { HEADRACE_ENV_FILE: 'missing.env' }), ['missing.env'])
     assertRefused(await place.run(['queues'], { HEADRACE_ENV_FILE: 'broken.env' }), ['broken.env, line 2'])
+    assertRefused(await place.run(['queues', '--env-file', 'missing.env']), ["the env file 'missing.env'"])
   })
 })

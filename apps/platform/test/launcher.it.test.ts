@@ -77,3 +77,17 @@ describe('the launcher under an old Node', () => {
     }
   })
 })
+
+describe('the program called by its name', () => {
+  for (const pretended of ['20.20.2', undefined]) {
+    it(`gets --env-file itself, not Node (${pretended ?? 'this one'})`, async () => {
+      const env = { ...process.env, NODE_OPTIONS: `--import ${oldNode}`, ...(pretended && { PRETEND_NODE: pretended }) }
+      const child = spawn(join(headrace, 'headrace.mjs'), ['queues', '--env-file', 'missing.env'], { env })
+      let text = ''
+      child.stderr.on('data', (chunk) => (text += chunk))
+      const [code] = await once(child, 'close')
+      assert.equal(code, 2, text)
+      assert.match(text, /^headrace: the env file 'missing\.env' cannot be read/)
+    })
+  }
+})
