@@ -6,7 +6,6 @@ import { decodeProtobuf, encodeProtobuf } from './protobuf.ts'
 /** How messages are written on the queue (`QUEUE_ENCODING`). Either is read, whatever the setting. */
 export type QueueEncoding = 'json' | 'protobuf'
 
-export const jsonType = 'application/json'
 export const protobufType = 'application/x-protobuf'
 
 /** The body of a message on the queue. */
