@@ -129,6 +129,18 @@ class Gathering<Item> implements Gather<Item> {
       }
       // One of them is at fault; singly, each gets its own outcome.
       for (const waiting of batch) await this.#fly([waiting])
+      return
+    }
+    await this.#tell(batch)
+  }
+
+  /** What fails from here on must not be repeated: the batch is committed. */
+  async #tell(batch: readonly Waiting<Item>[]): Promise<void> {
+    try {
+      await this.#options.onStep?.('after')
+      for (const { resolve } of batch) resolve()
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
     }
   }
 
@@ -136,7 +148,5 @@ class Gathering<Item> implements Gather<Item> {
     await this.#options.onStep?.('before')
     const items = batch.map(({ item }) => item)
     await this.#options.database.inTransaction((tx) => this.#options.write(tx, items), { settle: true })
-    await this.#options.onStep?.('after')
-    for (const { resolve } of batch) resolve()
   }
 }

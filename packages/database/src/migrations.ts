@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { PlatformError } from '@headrace/runtime'
+import { type FaultPoints, noFaults, PlatformError } from '@headrace/runtime'
 import { isConnectionError, sqlState } from './errors.ts'
 import type { Database, Queryable } from './types.ts'
 
@@ -36,13 +36,18 @@ const migrationLock = 0x68656164
  * Applies what is missing, one process at a time, all in one transaction, and returns it. Throws `MIGRATION_CHANGED`
  * when an applied file differs from what was applied.
  */
-export async function migrate(database: Database, sources: readonly MigrationSource[]): Promise<readonly Migration[]> {
+export async function migrate(
+  database: Database,
+  sources: readonly MigrationSource[],
+  faults: FaultPoints = noFaults,
+): Promise<readonly Migration[]> {
   const all = await readMigrations(sources)
   return database.inTransaction(async (tx) => {
     await tx.query({ text: `select pg_advisory_xact_lock(${migrationLock})` })
     await tx.query({ text: ledger })
     const missing = unapplied(all, await appliedMigrations(tx))
     for (const migration of missing) await apply(tx, migration)
+    await faults.at('migrate.before-commit')
     return missing
   })
 }
