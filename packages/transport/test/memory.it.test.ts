@@ -1,3 +1,4 @@
+// The suite's second half opens databases (@headrace/database/testing).
 import { memoryHarness, testCarrier, testOnce } from '@headrace/transport/suite'
 
 testCarrier(memoryHarness())

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { carrierMutants, carrierPromises, exemption, memoryHarness, proveOnCarrier } from '@headrace/transport/suite'
 import type { Transport } from '@headrace/transport'
+import { carrierMutants, carrierPromises, exemption, memoryHarness, proveOnCarrier } from '@headrace/transport/suite'
 
 const sizes = { few: 100, many: 500, publishers: 10, confirmed: 1_000, rounds: 5 }
 
@@ -28,7 +28,10 @@ describe('the carrier suite', () => {
 
   it('has a mutant for every promise', () => {
     const killers = new Set(carrierMutants.flatMap(({ killedBy }) => killedBy))
-    assert.deepEqual(applying.map(({ name }) => name).filter((name) => !killers.has(name)), [])
+    assert.deepEqual(
+      applying.map(({ name }) => name).filter((name) => !killers.has(name)),
+      [],
+    )
   })
 
   it('finds nothing wrong, with the same sizes and deadlines, in a carrier that nobody broke', async () => {

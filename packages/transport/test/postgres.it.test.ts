@@ -1,3 +1,4 @@
+// Every promise opens databases (@headrace/database/testing).
 import { postgresHarness, testCarrier, testOnce } from '@headrace/transport/suite'
 
 const harness = postgresHarness((error, name) => console.error(name, error))

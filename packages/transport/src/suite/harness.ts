@@ -11,6 +11,8 @@ export type Ability =
   | 'keep'
   /** Refuses what would go over a limit in number or bytes. */
   | 'bounded'
+  /** Has as many partitions as a log, so that all members of a group get foreign messages, too. */
+  | 'spread'
   /** Its topic can be deleted and made again. */
   | 'recreate'
   /** The beginning of what it holds can be cut off, as retention does. */

@@ -1,7 +1,7 @@
 export { carrierPromises } from './carrier/index.ts'
 export * from './harness.ts'
 export * from './memory-harness.ts'
-export { carrierMutants, type Mutant } from './mutants/index.ts'
+export { carrierMutants, type Mutant, mutantNamed } from './mutants/index.ts'
 export { oncePromises } from './once/index.ts'
 export { type OnceProof, proveOnce, type Source } from './once/proof.ts'
 export * from './postgres-harness.ts'

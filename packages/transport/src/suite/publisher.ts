@@ -40,7 +40,10 @@ export async function publisherOn(carrier: Transport, { topic, log }: PublisherO
 
   function publish(partition: number, messages: readonly OutgoingMessage[]): Promise<void> {
     const turn = (tails.get(partition) ?? Promise.resolve()).then(() => carrier.publish(topic, partition, messages))
-    tails.set(partition, turn.catch(() => undefined))
+    tails.set(
+      partition,
+      turn.catch(() => undefined),
+    )
     return turn
   }
 

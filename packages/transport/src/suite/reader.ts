@@ -50,7 +50,8 @@ export class Reader implements AsyncDisposable {
 
   /** Reads on until at least so many messages are there. */
   async until(count: number): Promise<this> {
-    while (this.messages.length < count) assert.ok(await this.step(`${count} messages`), `the read ended: ${this.#state}`)
+    while (this.messages.length < count)
+      assert.ok(await this.step(`${count} messages`), `the read ended: ${this.#state}`)
     return this
   }
 

@@ -34,7 +34,10 @@ async function fill(proof: CarrierProof, bytes: number): Promise<{ taken: string
       assert.ok(error instanceof PublishError, String(error))
       return { taken, refusal: error }
     }
-    assert.ok(performance.now() < deadline, `not within ${proof.deadlineMs} ms: a refusal; ${number} messages were taken`)
+    assert.ok(
+      performance.now() < deadline,
+      `not within ${proof.deadlineMs} ms: a refusal; ${number} messages were taken`,
+    )
   }
 }
 

@@ -63,7 +63,10 @@ export const contentPromises: readonly SuitePromise<CarrierProof>[] = [
       const carried = partition % (await user.partitions(proof.topic))
       await user.publish(proof.topic, carried, [foreign, { ...relayed, origin }])
       const { messages } = await (await proof.reader({ partition }, user)).until(2)
-      assert.deepEqual(messages.map((message) => message.origin), [undefined, origin])
+      assert.deepEqual(
+        messages.map((message) => message.origin),
+        [undefined, origin],
+      )
       assert.deepEqual(messages.map(contentOf), [foreign, relayed].map(contentOf))
     },
   },
@@ -77,7 +80,7 @@ export const contentPromises: readonly SuitePromise<CarrierProof>[] = [
       const user = await proof.connect()
       await proof.put([{ ...message, body, headers }], user)
       body.write('after!')
-      headers['name'] = 'after'
+      headers.name = 'after'
       const { messages: first } = await (await proof.reader({ partition }, user)).until(1)
       assert.equal(Buffer.from(first[0]?.body ?? []).toString(), 'before')
       first[0]?.body.fill(0)

@@ -138,7 +138,10 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
         await reader.until(40)
         assertIds(idsOf(reader.messages), idsOf(messages))
         const early = reader.batches.findIndex(({ atEnd }) => atEnd)
-        assert.ok(early === -1 || early === reader.batches.length - 1, 'the carrier said that it held no more too early')
+        assert.ok(
+          early === -1 || early === reader.batches.length - 1,
+          'the carrier said that it held no more too early',
+        )
       }
       // A carrier may not know it behind a large batch; behind a small one it does.
       const all = await (await proof.reader({ partition }, user)).until(40)

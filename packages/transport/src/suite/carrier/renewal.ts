@@ -18,7 +18,10 @@ async function follow(proof: CarrierProof, first: Reader, wantedId: string): Pro
     if (batch !== undefined) continue
     await sleep(backoffMs(attempt, { baseMs: 50, maxMs: 500 }))
     attempt += 1
-    reader = await proof.reader({ partition, from: readers.findLast(({ last }) => last !== undefined)?.next ?? first.next })
+    reader = await proof.reader({
+      partition,
+      from: readers.findLast(({ last }) => last !== undefined)?.next ?? first.next,
+    })
     readers.push(reader)
   }
   return readers
@@ -69,7 +72,10 @@ export const renewalPromises: readonly SuitePromise<CarrierProof>[] = [
       const carried = partition % (await user.partitions(proof.topic))
       const messages = numbered(keyIn(partition), 100)
       await user.publish(proof.topic, carried, messages.slice(0, 10))
-      const cut = user.publish(proof.topic, carried, messages.slice(10)).then(() => undefined, (error: unknown) => error)
+      const cut = user.publish(proof.topic, carried, messages.slice(10)).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
       await proof.carrier.interrupt?.(user)
       const error = await proof.within('the end of the publish', cut)
       if (error !== undefined) assert.ok(error instanceof PublishError, `the publish failed with ${String(error)}`)

@@ -71,11 +71,16 @@ export const stoppingPromises: readonly SuitePromise<CarrierProof>[] = [
     async prove(proof) {
       const user = await proof.connect()
       const other = await proof.connect()
-      const readers = await Promise.all((await proof.partitions(4, user)).map((each) => proof.reader({ partition: each }, user)))
+      const readers = await Promise.all(
+        (await proof.partitions(4, user)).map((each) => proof.reader({ partition: each }, user)),
+      )
       const ends = readers.map((reader) => reader.step('the end of the read'))
       const bystander = await proof.reader({ partition }, other)
       await proof.within('the stop', user.stop())
-      assert.deepEqual(await Promise.all(ends), ends.map(() => undefined))
+      assert.deepEqual(
+        await Promise.all(ends),
+        ends.map(() => undefined),
+      )
       await Promise.all([bystander.until(1), proof.put(numbered(keyIn(partition), 1), other)])
     },
   },
@@ -96,7 +101,13 @@ export const stoppingPromises: readonly SuitePromise<CarrierProof>[] = [
     async prove(proof) {
       const user = await proof.connect()
       await user.stop()
-      const refused = await proof.within('the refusal', user.publish(proof.topic, 0, numbered(keyIn(0), 1)).then(() => undefined, (error: unknown) => error))
+      const refused = await proof.within(
+        'the refusal',
+        user.publish(proof.topic, 0, numbered(keyIn(0), 1)).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      )
       assert.ok(refused instanceof PublishError, `a publish after the stop ended with ${String(refused)}`)
       assert.equal(refused.outcome, 'refused')
     },

@@ -3,14 +3,20 @@ import { PublishError } from '../../transport.ts'
 import { changed, changedMessages, changedPublish, type Mutant } from './mutant.ts'
 
 const content = 'id, key, type, headers and binary bodies arrive unchanged, with the time at which they were taken'
-const fullByNumber = 'a full carrier refuses by number, holds exactly what it confirmed, and takes more once that was passed'
-const fullByBytes = 'a full carrier refuses by bytes, holds exactly what it confirmed, and takes more once that was passed'
+const fullByNumber =
+  'a full carrier refuses by number, holds exactly what it confirmed, and takes more once that was passed'
+const fullByBytes =
+  'a full carrier refuses by bytes, holds exactly what it confirmed, and takes more once that was passed'
 const sizeLimit = 'a message at the size limit arrives; one far above is refused with everything published beside it'
 const afterStop = 'a user that has stopped refuses to publish'
 const underLoad = 'a user that stops under load holds all that it confirmed, and refuses the rest with an outcome'
 
 /** A mutant that changes every message on its way to the reader. */
-function garbling(name: string, killedBy: string, change: (message: CarriedMessage) => Partial<CarriedMessage>): Mutant {
+function garbling(
+  name: string,
+  killedBy: string,
+  change: (message: CarriedMessage) => Partial<CarriedMessage>,
+): Mutant {
   const breaking: Mutant['breaking'] = () => (user) =>
     changedMessages(user, (message) => ({ ...message, ...change(message) }))
   return { name, killedBy: [killedBy], breaking }
@@ -33,9 +39,18 @@ export const contentMutants: readonly Mutant[] = [
   garbling('tells the time in seconds', content, ({ at }) => ({ at: Math.floor(at / 1_000) })),
   garbling('makes up an id', content, ({ position }) => ({ id: `made-up-${position}` })),
   garbling('trims keys', 'keys of all kinds arrive unchanged', ({ key }) => ({ key: key.trim() })),
-  garbling('writes every message’s origin as its own', 'a relayed message keeps its origin, and one of a foreign producer has none', (message) => ({
-    origin: { log: 'carrier', partition: 3, offset: message.position },
-  })),
+  garbling(
+    'writes every message’s origin as its own',
+    'a relayed message keeps its origin, and one of a foreign producer has none',
+    (message) => ({
+      origin: { log: 'carrier', partition: 3, offset: message.position },
+    }),
+  ),
+  {
+    name: 'loses origins',
+    killedBy: ['a relayed message keeps its origin, and one of a foreign producer has none'],
+    breaking: () => (user) => changedMessages(user, ({ origin: _, ...message }) => message),
+  },
   {
     name: 'hands out the publisher’s own bytes',
     killedBy: ['messages are bytes: whoever changes one afterwards changes it for nobody else'],

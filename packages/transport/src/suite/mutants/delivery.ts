@@ -1,4 +1,4 @@
-import { changed, changedMessages, changedPublish, changedRead, type Mutant } from './mutant.ts'
+import { aborted, changed, changedMessages, changedPublish, changedRead, type Mutant } from './mutant.ts'
 
 const inOrder = 'a partition delivers its messages once each, in the order in which they were published'
 const manyPublishers = 'the messages of many publishers all arrive, in order for each of them'
@@ -31,7 +31,8 @@ export const deliveryMutants: readonly Mutant[] = [
   {
     name: 'delivers a message twice at one position',
     killedBy: [inOrder],
-    breaking: () => (user) => changedMessages(user, (message, number) => (number === 42 ? [message, message] : message)),
+    breaking: () => (user) =>
+      changedMessages(user, (message, number) => (number === 42 ? [message, message] : message)),
   },
   {
     name: 'holds a message twice',
@@ -49,8 +50,9 @@ export const deliveryMutants: readonly Mutant[] = [
     killedBy: [inOrder, manyPublishers],
     breaking: () => (user) =>
       changedPublish(user, (publish, partition, messages) => {
-        const [first, second, ...rest] = messages
-        return publish(partition, first && second && messages.length > 5 ? [second, first, ...rest] : messages)
+        const [third, fourth] = messages.slice(2, 4)
+        const swapped = third && fourth && [...messages.slice(0, 2), fourth, third, ...messages.slice(4)]
+        return publish(partition, swapped ?? messages)
       }),
   },
   {
@@ -118,7 +120,7 @@ export const deliveryMutants: readonly Mutant[] = [
             const before = turn
             const { promise, resolve } = Promise.withResolvers<void>()
             turn = promise
-            await before
+            await Promise.race([before, aborted(place.options.signal)])
             yield batch
             resolve()
           }

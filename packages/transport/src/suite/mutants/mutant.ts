@@ -84,3 +84,9 @@ export function changedPublish(
     publish: (topic, partition, messages) => change((at, part) => user.publish(topic, at, part), partition, messages),
   })
 }
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch } from '../../transport.ts'
-import { changed, changedBatches, changedRead, type Mutant } from './mutant.ts'
+import { aborted, changed, changedBatches, changedRead, type Mutant } from './mutant.ts'
 
 const limits = 'a batch keeps to the number and bytes asked for, and says when there is no more'
 const anew = [
@@ -50,7 +50,10 @@ export const readingMutants: readonly Mutant[] = [
         for await (const batch of read(place)) {
           old ??= batch
           const end = old.messages.at(-1)?.position ?? 0
-          const messages = batch.incarnation === old.incarnation ? batch.messages : batch.messages.filter(({ position }) => position > end)
+          const messages =
+            batch.incarnation === old.incarnation
+              ? batch.messages
+              : batch.messages.filter(({ position }) => position > end)
           if (messages.length > 0) yield { ...batch, messages }
         }
       }),
@@ -184,7 +187,9 @@ export const readingMutants: readonly Mutant[] = [
     name: 'ignores the signal of a read',
     killedBy: ['a read ends without an error when its signal aborts, also while it waits'],
     breaking: () => (user) =>
-      changedRead(user, (read, place) => read({ ...place, options: { ...place.options, signal: new AbortController().signal } })),
+      changedRead(user, (read, place) =>
+        read({ ...place, options: { ...place.options, signal: new AbortController().signal } }),
+      ),
   },
   {
     name: 'ends a read that is aborted with an error',
@@ -196,8 +201,3 @@ export const readingMutants: readonly Mutant[] = [
       }),
   },
 ]
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}

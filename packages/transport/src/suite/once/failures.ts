@@ -40,7 +40,10 @@ export const failurePromises: readonly OncePromise[] = [
       await proof.put(messages.slice(200))
       allPut()
       const effects = await proof.handledOnce('g', messages)
-      assert.ok(effects.some(({ attempt }) => attempt > 1), 'a message that failed is handled as attempt 2')
+      assert.ok(
+        effects.some(({ attempt }) => attempt > 1),
+        'a message that failed is handled as attempt 2',
+      )
     },
   },
   {

@@ -103,15 +103,18 @@ export const groupPromises: readonly OncePromise[] = [
   },
   {
     name: 'the members of a group share the partitions, and each message is handled by one of them',
+    needs: ['spread'],
     async prove(proof) {
       const messages = interleaved(someKeys(40), 10)
       const members = await Promise.all([proof.member(), proof.member(), proof.member()])
       const consumers = await Promise.all(members.map((member) => member.consume('g')))
       const shares = () => consumers.map(({ partitions }) => partitions)
-      await proof.until('fair shares', () => {
+      const fair = () => {
         const all = shares().flat()
-        return all.length === logPartitions && new Set(all).size === logPartitions && shares().every(({ length }) => length >= 5)
-      })
+        const each = new Set(all).size === all.length && all.length === logPartitions
+        return each && shares().every(({ length }) => length >= 5)
+      }
+      await proof.until('fair shares', fair, () => JSON.stringify(shares()))
       await proof.put(messages)
       const effects = await proof.handledOnce('g', messages)
       assert.equal(new Set(effects.map(({ member }) => member)).size, 3)
@@ -119,9 +122,13 @@ export const groupPromises: readonly OncePromise[] = [
   },
   {
     name: 'a slow partition holds up no other',
+    needs: ['spread'],
     async prove(proof) {
       const slow = interleaved([keyIn(0)], 5)
-      const others = interleaved(Array.from({ length: 15 }, (_, at) => keyIn(at + 1)), 20)
+      const others = interleaved(
+        Array.from({ length: 15 }, (_, at) => keyIn(at + 1)),
+        20,
+      )
       const { promise: gate, resolve: open } = Promise.withResolvers<void>()
       const held = Promise.withResolvers<void>()
       await (await proof.member()).consume('g', {

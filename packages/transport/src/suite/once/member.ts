@@ -1,5 +1,12 @@
 import type { Database } from '@headrace/database'
-import { type Consumer, type Delivery, type Membership, startConsumer, startMembership, type Subscription } from '@headrace/inbox'
+import {
+  type Consumer,
+  type Delivery,
+  type Membership,
+  type Subscription,
+  startConsumer,
+  startMembership,
+} from '@headrace/inbox'
 import type { OnBackgroundError } from '@headrace/runtime'
 import type { Transport } from '../../transport.ts'
 import { type DatabaseNode, openNode } from '../node.ts'
@@ -49,7 +56,13 @@ export class Member implements AsyncDisposable {
   /** Consumes the topic with a group; each message's effect is a row, in the transaction of its batch. */
   async consume(group: string, { before, ...options }: Consuming = {}): Promise<Consumer> {
     const { database, log } = this.#node
-    const needs = { database, log, membership: this.#membership, carriers: [this.#carrier], onError: this.#needs.onError }
+    const needs = {
+      database,
+      log,
+      membership: this.#membership,
+      carriers: [this.#carrier],
+      onError: this.#needs.onError,
+    }
     const consumer = await startConsumer(needs, {
       backoff: { baseMs: 10, maxMs: 100 },
       ...options,

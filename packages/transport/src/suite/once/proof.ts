@@ -137,11 +137,7 @@ export class OnceProof implements AsyncDisposable {
       handled = await this.count(group)
       return handled >= count
     }
-    try {
-      await untilTrue(`${count} messages handled by ${group}`, enough, this.deadlineMs)
-    } catch (error) {
-      throw new Error(`${String(error)}; ${handled} were. ${this.errors.slice(-5).join('; ')}`, { cause: error })
-    }
+    await this.until(`${count} messages handled by ${group}`, enough, () => `${handled} were`)
   }
 
   /** Waits for all of them, and asserts that each was handled once and those of a key in order. */
@@ -150,14 +146,23 @@ export class OnceProof implements AsyncDisposable {
     const effects = await this.effects(group)
     const handled = Map.groupBy(effects, ({ key }) => key)
     for (const [key, sent] of Map.groupBy(messages, (message) => message.key)) {
-      assertIds((handled.get(key) ?? []).map(({ id }) => id), sent.map(({ id }) => id), `effects of ${group} on key ${key}`)
+      assertIds(
+        (handled.get(key) ?? []).map(({ id }) => id),
+        sent.map(({ id }) => id),
+        `effects of ${group} on key ${key}`,
+      )
     }
     assert.equal(effects.length, messages.length, `${effects.length} effects of ${messages.length} messages`)
     return effects
   }
 
-  until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    return untilTrue(what, condition, this.deadlineMs)
+  /** Waits for a condition; when it does not come about, says how things stand. */
+  async until(what: string, condition: () => boolean | Promise<boolean>, state: () => string): Promise<void> {
+    try {
+      await untilTrue(what, condition, this.deadlineMs)
+    } catch (error) {
+      throw new Error(`${String(error)}; ${state()}. ${this.errors.slice(-5).join('; ')}`, { cause: error })
+    }
   }
 
   within<T>(what: string, work: Promise<T>): Promise<T> {
