@@ -71,7 +71,7 @@ export class LaneWalk {
       [10, 'foreign', () => this.#foreign()],
       [3, 'recreate', () => this.#recreate()],
       [4, 'session', () => this.#loseSession(random.pick(members))],
-      [6, 'rob', () => this.#rob()],
+      [8, 'rob', () => this.#rob(random.pick(members))],
       [4, 'stop or start', () => this.#stopOrStart(random.pick(members))],
       [6, 'break', () => this.#breakConnections()],
       [17, 'wait', () => delay(random.below(30))],
@@ -147,12 +147,18 @@ export class LaneWalk {
     })
   }
 
-  /** The owner learns nothing of it: it goes on as a zombie until it meets the new epoch. */
-  async #rob(): Promise<void> {
+  /** The others take all that it owns; it learns nothing of it and goes on as a zombie until it meets the new epoch. */
+  async #rob(member: Member): Promise<void> {
     await this.#world.database.query({
-      text: `update headrace.lease set owner = null, epoch = epoch + 1 where group_name = $1 and partition = $2`,
-      values: [this.#group, this.#random.pick(partitions)],
+      text: `with robbed as (update headrace.member set subscriptions = '{}' where id = $1)
+             select pg_notify('headrace_members', '')`,
+      values: [member.membership.term?.id ?? null],
     })
+    // Both read now.
+    for (let round = 0; round < 4; round += 1) {
+      await delay(this.#random.below(20))
+      this.#produce()
+    }
   }
 
   async #stopOrStart(member: Member): Promise<void> {
