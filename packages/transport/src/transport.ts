@@ -72,7 +72,10 @@ export type ReadFrom =
   | { readonly kind: 'position'; readonly position: CarrierPosition; readonly atMs?: number }
 
 /** Why a carrier took nothing: by these codes a caller over HTTP learns whether it may try again. */
-export type RefusalCode = Extract<PlatformErrorCode, 'PUBLISH_REFUSED' | 'QUEUE_FULL' | 'QUEUE_UNAVAILABLE' | 'MESSAGE_TOO_LARGE'>
+export type RefusalCode = Extract<
+  PlatformErrorCode,
+  'PUBLISH_REFUSED' | 'QUEUE_FULL' | 'QUEUE_UNAVAILABLE' | 'MESSAGE_TOO_LARGE'
+>
 
 export interface PublishErrorOptions {
   readonly cause?: unknown
