@@ -33,7 +33,7 @@ export interface Gather<Item> {
   submit(item: Item): Promise<void>
   /** Items that wait or are being committed. */
   readonly pending: number
-  /** Resolves when everything submitted so far is settled. */
+  /** Resolves when nothing is pending; to be called once nobody submits any more. */
   drain(): Promise<void>
 }
 

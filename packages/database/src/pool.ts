@@ -107,6 +107,8 @@ class PooledDatabase implements Database {
     // Without a listener an idle connection that the server closes would end the process.
     this.#onError = (error) => options.onError?.(error)
     this.#pool.on('error', this.#onError)
+    // Nor may one that breaks while it changes hands: the pool takes its listener off before the user puts one on.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
     if (options.statementTimeoutMs === 0) return
     const limitMs = options.unresponsiveMs ?? databaseDefaults.unresponsiveMs
     this.#watchdog = setInterval(() => this.#dropUnresponsive(limitMs), limitMs / 9)

@@ -28,6 +28,8 @@ describe('a pool', () => {
     await database.query({ text: 'select 1' })
     for (const end of ['kill', 'stop'] as const) {
       await server[end]()
+      // The backends of a killed server may answer once more.
+      await untilTrue('the server is away', () => database.query({ text: 'select 1' }).then(() => false, unavailable))
       await assert.rejects(database.query({ text: 'select 1' }), unavailable)
       await assert.rejects(database.inTransaction(() => {}), unavailable)
       await server.restart()
@@ -195,10 +197,38 @@ describe('a connection that no longer answers', () => {
   })
 })
 
-/** Takes connections and never says a word. */
-async function muteServer(): Promise<{ readonly url: string } & AsyncDisposable> {
+describe('a connection that the server ends in the breath in which it opens it', () => {
+  it('does not end the process, and its user is told', async () => {
+    await using server = await muteServer(welcomeAndFarewell)
+    await using database = openDatabase({ url: server.url })
+    await assert.rejects(database.query({ text: 'select 1' }), unavailable)
+    await assert.rejects(
+      database.inTransaction((tx) => tx.query({ text: 'select 1' })),
+      unavailable,
+    )
+  })
+})
+
+/** AuthenticationOk, ReadyForQuery and a FATAL error, as one write. (PostgreSQL, Message Formats.) */
+const welcomeAndFarewell = Buffer.concat([
+  Buffer.from('R\0\0\0\x08\0\0\0\0', 'latin1'),
+  Buffer.from('Z\0\0\0\x05I', 'latin1'),
+  errorResponse('SFATAL\0C57P01\0Mterminating connection\0\0'),
+])
+
+function errorResponse(fields: string): Buffer {
+  const header = Buffer.from('E0000')
+  header.writeUInt32BE(fields.length + 4, 1)
+  return Buffer.concat([header, Buffer.from(fields, 'latin1')])
+}
+
+/** Takes connections and says one thing, or nothing, to whatever comes first. */
+async function muteServer(answer?: Buffer): Promise<{ readonly url: string } & AsyncDisposable> {
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    socket.once('data', () => answer && socket.end(answer))
+  }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
