@@ -71,7 +71,9 @@ describe('carriers', () => {
     assert.ok(consumer.partitions.includes(0))
   })
 
-  it('a hole that nobody fills is told although another carrier has nothing at all', { todo: 'an idle carrier counts as one that may still bring it' }, async () => {
+  it('a hole that nobody fills is told although another carrier has nothing at all', {
+    todo: 'an idle carrier counts as one that may still bring it',
+  }, async () => {
     const topic = 'gap-beside-nothing'
     const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b')]
     const source = elsewhere()
@@ -94,7 +96,9 @@ describe('carriers', () => {
     assert.ok(consumer.partitions.includes(0))
   })
 
-  it('a new lane starts with the first message that any carrier holds', { todo: 'a lane opens at whatever comes first' }, async () => {
+  it('a new lane starts with the first message that any carrier holds', {
+    todo: 'a lane opens at whatever comes first',
+  }, async () => {
     const topic = 'first'
     const [old, young] = [new FakeCarrier('old'), new FakeCarrier('young')]
     const source = elsewhere()
@@ -176,7 +180,8 @@ describe('carriers', () => {
       { carriers: [carrier] },
     )
     await first.reached
-    for (let partition = 1; partition < logPartitions; partition += 1) carrier.put(partition, nextMessage(counts, `k${partition}`))
+    for (let partition = 1; partition < logPartitions; partition += 1)
+      carrier.put(partition, nextMessage(counts, `k${partition}`))
     await delay(100)
     const stopping = consumer.stop()
     first.open()

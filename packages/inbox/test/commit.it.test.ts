@@ -32,13 +32,17 @@ describe('a connection that breaks around COMMIT', () => {
     ['a batch', 'lane.move', (topic) => ({ handle: recording(topic) })],
     ['parked messages', 'parking.delete', (topic) => ({ handle: recording(topic, failAtFirst), backoff })],
     ['work', 'parking.delete', (topic) => ({ work: (message) => effectOf(topic, message), backoff })],
-    ['work that fails at first', 'parking.delete', (topic) => ({
-      backoff,
-      work(message) {
-        failAtFirst(message)
-        return effectOf(topic, message)
-      },
-    })],
+    [
+      'work that fails at first',
+      'parking.delete',
+      (topic) => ({
+        backoff,
+        work(message) {
+          failAtFirst(message)
+          return effectOf(topic, message)
+        },
+      }),
+    ],
   ]
   for (const [index, [name, statement, how]] of ways.entries()) {
     it(`leaves each effect of ${name} once, in order`, async () => {

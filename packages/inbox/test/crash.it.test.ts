@@ -30,7 +30,8 @@ const deaths: readonly (readonly [FaultPoint, 'handle' | 'work'])[] = [
 
 /** What the killed consumer did, without its failures. */
 function subscriptionOf(topic: string, mode: 'handle' | 'work'): Subscription {
-  const how: Pick<Subscription, 'handle' | 'work'> = mode === 'handle' ? { handle: recording(topic) } : { work: (message) => effectOf(topic, message) }
+  const how: Pick<Subscription, 'handle' | 'work'> =
+    mode === 'handle' ? { handle: recording(topic) } : { work: (message) => effectOf(topic, message) }
   return { group: `g-${topic}`, topic, ...how }
 }
 
@@ -73,11 +74,16 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
   })
 
   /** Starts consumers, one after the other, until one survives; returns how many died. */
-  async function restartUntilDone(topic: string, plan: Omit<ConstructorParameters<typeof ConsumerProcess>[0], 'url'>, effects: number) {
+  async function restartUntilDone(
+    topic: string,
+    plan: Omit<ConstructorParameters<typeof ConsumerProcess>[0], 'url'>,
+    effects: number,
+  ) {
     for (let died = 0; died < 8; died += 1) {
       await using consumer = new ConsumerProcess({ ...plan, url: world.url })
       const isDone = async () =>
-        (await countEffects(world.database, topic)) >= effects && (await queueLeft(world.database, `g-${topic}`)).dead > 0
+        (await countEffects(world.database, topic)) >= effects &&
+        (await queueLeft(world.database, `g-${topic}`)).dead > 0
       await untilTrue('dead or done', async () => !consumer.isRunning || (await isDone()), 15_000)
       if (consumer.isRunning) return died
     }
@@ -96,7 +102,10 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
       const plan = { subscriptions: [{ topic, mode }], killedBy: `${killer}#1`, afterDeath: 'flow' } as const
       const died = await restartUntilDone(topic, { ...plan, slow: slow.map((key) => `${key}#1`), slowMs: 250 }, effects)
       const dead = await listParked(world.database, { group: `g-${topic}` })
-      assert.deepEqual(dead.map(({ messageId, code }) => [messageId, code]), [[`${killer}#1`, 'CONSUMER_KILLED']])
+      assert.deepEqual(
+        dead.map(({ messageId, code }) => [messageId, code]),
+        [[`${killer}#1`, 'CONSUMER_KILLED']],
+      )
       // The first death of a batch does not say which message it was.
       assert.equal(died, mode === 'handle' ? 4 : 3)
       assert.equal(await countEffects(world.database, topic), effects)
@@ -106,7 +115,10 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
   it('or only stopped past its lease, and goes on, changes nothing', async () => {
     const [handled, worked] = ['paused-handle', 'paused-work']
     for (const topic of [handled, worked]) await world.log.declareTopic(topic)
-    const subscriptions = [{ topic: handled, mode: 'handle' }, { topic: worked, mode: 'work' }] as const
+    const subscriptions = [
+      { topic: handled, mode: 'handle' },
+      { topic: worked, mode: 'work' },
+    ] as const
     const [slow = '', ...others] = keysIn(3, 3)
     const plan = { url: world.url, subscriptions }
     // In the middle of a batch, after its effects were written, and of work, before it is recorded.

@@ -100,19 +100,22 @@ describe('leases', () => {
     const entered = Promise.withResolvers<void>()
     const resume = Promise.withResolvers<void>()
     await world.log.declareTopic(topic)
-    const consumer = await old.consume({
-      group: 'g-fenced',
-      topic,
-      handle: recording(topic),
-    }, {
-      faults: {
-        async at(name) {
-          if (name !== 'batch.before-open') return
-          entered.resolve()
-          await resume.promise
+    const consumer = await old.consume(
+      {
+        group: 'g-fenced',
+        topic,
+        handle: recording(topic),
+      },
+      {
+        faults: {
+          async at(name) {
+            if (name !== 'batch.before-open') return
+            entered.resolve()
+            await resume.promise
+          },
         },
       },
-    })
+    )
     await world.produce(topic, [key])
     await entered.promise
     const { rows } = await world.database.query<{ epoch: number }>({
@@ -134,7 +137,8 @@ describe('leases', () => {
     let lost = 0
     await using member = await joinWorld(world, {
       answered({ name }) {
-        if (name === 'lease.take' && lost++ === 0) throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+        if (name === 'lease.take' && lost++ === 0)
+          throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
       },
     })
     const consumer = await start(topic, member)

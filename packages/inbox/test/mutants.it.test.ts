@@ -11,12 +11,19 @@ interface Mutant {
 }
 
 /** Each promise with what an implementation without it would do. */
-const proofs: readonly { readonly promise: string; readonly scenario: scenarios.Scenario; readonly mutants: readonly Mutant[] }[] = [
+const proofs: readonly {
+  readonly promise: string
+  readonly scenario: scenarios.Scenario
+  readonly mutants: readonly Mutant[]
+}[] = [
   {
     promise: 'a lane that another has moved is not moved again',
     scenario: scenarios.movedByAnother,
     mutants: [
-      { name: 'a lane moves from wherever it stands', change: replaced('lane.move', 'and l.position = m.position', '') },
+      {
+        name: 'a lane moves from wherever it stands',
+        change: replaced('lane.move', 'and l.position = m.position', ''),
+      },
     ],
   },
   {
@@ -24,7 +31,10 @@ const proofs: readonly { readonly promise: string; readonly scenario: scenarios.
     scenario: scenarios.zombieAfterTakeover,
     mutants: [
       { name: 'a lane moves at any epoch', change: replaced('lane.move', 'and l.epoch = m.epoch', '') },
-      { name: 'a takeover leaves the epoch as it is', change: replaced('lane.take', 'set epoch = $4', 'set epoch = epoch') },
+      {
+        name: 'a takeover leaves the epoch as it is',
+        change: replaced('lane.take', 'set epoch = $4', 'set epoch = epoch'),
+      },
     ],
   },
   {
@@ -33,14 +43,20 @@ const proofs: readonly { readonly promise: string; readonly scenario: scenarios.
     mutants: [
       {
         name: 'whoever opens a lane gets its epoch',
-        change: replaced('lane.open', 'set epoch = excluded.epoch where l.epoch <= excluded.epoch', 'set epoch = l.epoch'),
+        change: replaced(
+          'lane.open',
+          'set epoch = excluded.epoch where l.epoch <= excluded.epoch',
+          'set epoch = l.epoch',
+        ),
       },
     ],
   },
   {
     promise: 'a batch that fails leaves its lane where it was',
     scenario: scenarios.failsAfterMove,
-    mutants: [{ name: 'the lane moves in a transaction of its own', change: { beside: ({ name }) => name === 'lane.move' } }],
+    mutants: [
+      { name: 'the lane moves in a transaction of its own', change: { beside: ({ name }) => name === 'lane.move' } },
+    ],
   },
   {
     promise: 'a message waits behind its parked key',
@@ -51,7 +67,10 @@ const proofs: readonly { readonly promise: string; readonly scenario: scenarios.
     promise: 'a closer sees what was queued before it locked the key',
     scenario: scenarios.closerComesLate,
     mutants: [
-      { name: 'closing without a second look', change: replaced('parking.delete-idle', 'and not exists', 'and true or exists') },
+      {
+        name: 'closing without a second look',
+        change: replaced('parking.delete-idle', 'and not exists', 'and true or exists'),
+      },
     ],
   },
   {
@@ -81,19 +100,33 @@ const proofs: readonly { readonly promise: string; readonly scenario: scenarios.
   {
     promise: 'keys whose claim got no answer are worked on',
     scenario: scenarios.claimWithoutAnswer,
-    mutants: [{ name: 'stray claims are kept', change: replaced('parking.release-strays', 'where', 'where false and') }],
+    mutants: [
+      { name: 'stray claims are kept', change: replaced('parking.release-strays', 'where', 'where false and') },
+    ],
   },
   {
     promise: 'a carrier’s place never leads the lane',
     scenario: scenarios.carrierReadOn,
     mutants: [
-      { name: 'it is moved one too far', change: replaced('carrier.move', 'values ($1, $2, $3, $4, $5, $6)', 'values ($1, $2, $3, $4, $5, $6::bigint + 1)') },
+      {
+        name: 'it is moved one too far',
+        change: replaced(
+          'carrier.move',
+          'values ($1, $2, $3, $4, $5, $6)',
+          'values ($1, $2, $3, $4, $5, $6::bigint + 1)',
+        ),
+      },
     ],
   },
   {
     promise: 'only a death of the process counts as one',
     scenario: scenarios.losesSessions,
-    mutants: [{ name: 'a trial is kept whatever its end', change: replaced('parking.release', 'greatest(trials - 1, 0)', 'trials') }],
+    mutants: [
+      {
+        name: 'a trial is kept whatever its end',
+        change: replaced('parking.release', 'greatest(trials - 1, 0)', 'trials'),
+      },
+    ],
   },
 ]
 
@@ -105,13 +138,18 @@ function blindBatches(): Interception {
       const asks = isBatch && statement.name === 'parking.lock-keys'
       isBatch = statement.name === 'lane.move'
       if (!asks) return statement
-      return { ...statement, name: 'parking.lock-keys.mutant', text: statement.text.replace('where', 'where false and') }
+      return {
+        ...statement,
+        name: 'parking.lock-keys.mutant',
+        text: statement.text.replace('where', 'where false and'),
+      }
     },
   }
 }
 
 function replacedText(name: string, text: string): Interception {
-  const rewrite = (statement: Statement) => (statement.name === name ? { ...statement, name: `${name}.mutant`, text } : statement)
+  const rewrite = (statement: Statement) =>
+    statement.name === name ? { ...statement, name: `${name}.mutant`, text } : statement
   return { rewrite }
 }
 
@@ -125,7 +163,8 @@ describe('the inbox and its mutants', { concurrency: 2 }, () => {
   for (const [index, { promise, scenario, mutants }] of proofs.entries()) {
     it(promise, () => scenario(world, `kept-${index}`))
     for (const [which, { name, change }] of mutants.entries()) {
-      it(`the proof of it notices: ${name}`, () => assert.rejects(() => scenario(world, `broken-${index}-${which}`, change)))
+      it(`the proof of it notices: ${name}`, () =>
+        assert.rejects(() => scenario(world, `broken-${index}-${which}`, change)))
     }
   }
 })

@@ -57,13 +57,13 @@ describe('parking', () => {
     await queueEmpty(world.database, 'g-latency')
   })
 
-
   it('keys that are closed late lose nothing that comes meanwhile', async () => {
     const topic = 'closers'
     const keys = keysIn(7, 3)
     await world.log.declareTopic(topic)
     const faults = {
-      at: (name: string) => (name === 'close.before-commit' ? new Promise<void>((go) => setTimeout(go, Math.random() * 30)) : undefined),
+      at: (name: string) =>
+        name === 'close.before-commit' ? new Promise<void>((go) => setTimeout(go, Math.random() * 30)) : undefined,
     }
     await using first = await joinWorld(world)
     await using second = await joinWorld(world)

@@ -16,10 +16,13 @@ function failingSometimes({ id, attempt }: Delivery): void {
 describe('a database server', { concurrency: 2 }, () => {
   const ends: readonly (readonly [string, (server: RestartableServer) => Promise<void>])[] = [
     ['restarted', (server) => server.restart()],
-    ['killed and started again', async (server) => {
-      await server.kill()
-      await server.restart()
-    }],
+    [
+      'killed and started again',
+      async (server) => {
+        await server.kill()
+        await server.restart()
+      },
+    ],
   ]
   for (const [name, end] of ends) {
     it(`${name} under load costs time and no message, and doubles none`, async () => {
@@ -43,7 +46,10 @@ describe('a database server', { concurrency: 2 }, () => {
       await member.consume({ group: 'g-handled', topic: topics.handle, handle, maxMessages: 4, backoff })
       await member.consume({ group: 'g-worked', topic: topics.work, work, backoff })
       for (const done of [30, 150]) {
-        const both = async () => (await Promise.all(Object.values(topics).map((topic) => countEffects(world.database, topic)))).every((count) => count >= done)
+        const both = async () =>
+          (await Promise.all(Object.values(topics).map((topic) => countEffects(world.database, topic)))).every(
+            (count) => count >= done,
+          )
         await untilTrue(`${done} effects of each`, both, 20_000)
         await end(server)
       }

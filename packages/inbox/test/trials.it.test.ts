@@ -45,9 +45,9 @@ describe('a message that runs while its process loses its session again and agai
       await using member = await joinWorld(world, {
         before({ name }) {
           // As if the database were away together with the session, every second time.
-          if (name === 'parking.release' && isAway && (released += 1) % 2 === 1) {
-            throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-          }
+          if (name !== 'parking.release' || !isAway) return
+          released += 1
+          if (released % 2 === 1) throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
         },
       })
       await world.log.declareTopic(topic)

@@ -38,7 +38,10 @@ describe('work', () => {
       }
       const keys = Array.from({ length: 15 }, (_, n) => `key${n}`)
       for (let round = 0; round < 20; round += 1) {
-        await world.produce(topic, Array.from({ length: 20 }, () => random.pick(keys)))
+        await world.produce(
+          topic,
+          Array.from({ length: 20 }, () => random.pick(keys)),
+        )
       }
       await effectsComplete(world.database, topic, world.produced(topic))
       await queueEmpty(world.database, 'g-random')
@@ -83,12 +86,17 @@ describe('work', () => {
       work: (message) => async (tx) => {
         if (message.id === `${key}#4`) throw new PoisonMessageError('cannot be recorded')
         await effectOf(topic, message)(tx)
-        if (message.id === `${key}#2` && (fails -= 1) >= 0) await tx.query({ text: 'select 1 / 0' })
+        if (message.id !== `${key}#2`) return
+        fails -= 1
+        if (fails >= 0) await tx.query({ text: 'select 1 / 0' })
       },
     })
     await world.produce(topic, [key, key, key, key, key])
     await untilTrue('all others are done', async () => (await countEffects(world.database, topic)) === 4)
-    assert.deepEqual((await effectsOf(world.database, topic)).get(key), [1, 2, 3, 5].map((n) => `${key}#${n}`))
+    assert.deepEqual(
+      (await effectsOf(world.database, topic)).get(key),
+      [1, 2, 3, 5].map((n) => `${key}#${n}`),
+    )
     assert.equal((await queueLeft(world.database, 'g-throws')).dead, 1)
     assert.ok(fails < 0)
   })
@@ -100,7 +108,12 @@ describe('work', () => {
     await using first = await joinWorld(world)
     await using second = await joinWorld(world)
     await world.log.declareTopic(topic)
-    const subscription = { group: 'g-stop', topic, concurrency: 2, work: (message: Parameters<typeof effectOf>[1]) => effectOf(topic, message) }
+    const subscription = {
+      group: 'g-stop',
+      topic,
+      concurrency: 2,
+      work: (message: Parameters<typeof effectOf>[1]) => effectOf(topic, message),
+    }
     const stopped = await first.consume({
       ...subscription,
       async work(message) {
@@ -114,7 +127,11 @@ describe('work', () => {
     const stopping = stopped.stop()
     await second.consume(subscription)
     const others = keys.length * 2 - 2 * 2
-    await untilTrue('the other keys are done', async () => (await countEffects(world.database, topic)) === others, 4_000)
+    await untilTrue(
+      'the other keys are done',
+      async () => (await countEffects(world.database, topic)) === others,
+      4_000,
+    )
     slow.open()
     await stopping
     const { rowCount } = await world.database.query({
@@ -131,7 +148,10 @@ describe('work', () => {
     const maxReady = 100
     await using member = await joinWorld(world)
     await world.log.declareTopic(topic)
-    await world.produce(topic, Array.from({ length: 7_000 }, (_, n) => `key${n % 500}`))
+    await world.produce(
+      topic,
+      Array.from({ length: 7_000 }, (_, n) => `key${n % 500}`),
+    )
     await member.consume({
       group: 'g-backlog',
       topic,
@@ -196,7 +216,8 @@ describe('work', () => {
       })
       await world.produce(topic, ['a', 'a', 'a'])
       await slow.reached
-      if (order === 'none') await untilTrue('the others are done', async () => (await countEffects(world.database, topic)) === 2)
+      if (order === 'none')
+        await untilTrue('the others are done', async () => (await countEffects(world.database, topic)) === 2)
       else await delay(100)
       assert.equal(await countEffects(world.database, topic), order === 'none' ? 2 : 0)
       slow.open()
@@ -213,7 +234,11 @@ describe('work', () => {
       answered: ({ name }) => (armed && name === 'parking.claim' ? claiming.pass() : undefined),
     })
     await world.log.declareTopic(topic)
-    const subscription = { group: 'g-claim-stop', topic, work: (message: Parameters<typeof effectOf>[1]) => effectOf(topic, message) }
+    const subscription = {
+      group: 'g-claim-stop',
+      topic,
+      work: (message: Parameters<typeof effectOf>[1]) => effectOf(topic, message),
+    }
     const consumer = await member.consume(subscription)
     armed = true
     await world.produce(topic, ['a', 'b'])
@@ -230,7 +255,8 @@ describe('work', () => {
     let lost = 0
     await using member = await joinWorld(world, {
       async answered({ name }) {
-        if (name !== 'parking.claim' || lost >= 2 || (await queueLeft(world.database, 'g-claim-lost')).owned === 0) return
+        if (name !== 'parking.claim' || lost >= 2 || (await queueLeft(world.database, 'g-claim-lost')).owned === 0)
+          return
         lost += 1
         throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
       },

@@ -17,7 +17,9 @@ export interface ConsumerPlan {
   readonly afterDeath?: 'block' | 'flow'
 }
 
-type Said = { readonly kind: 'started' } | { readonly kind: 'handled'; readonly topic: string; readonly ids: readonly string[] }
+type Said =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'handled'; readonly topic: string; readonly ids: readonly string[] }
 
 /** A consumer in a process of its own; disposing kills it. */
 export class ConsumerProcess implements AsyncDisposable {

@@ -65,22 +65,33 @@ export async function effectsComplete(
   deadlineMs = 15_000,
 ): Promise<void> {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  await untilTrue(`${total} effects of ${run}`, async () => (await countEffects(database, run)) >= total, deadlineMs).catch(
-    async (error: unknown) => {
-      assertEffects(await effectsOf(database, run), counts)
-      throw error
-    },
-  )
+  await untilTrue(
+    `${total} effects of ${run}`,
+    async () => (await countEffects(database, run)) >= total,
+    deadlineMs,
+  ).catch(async (error: unknown) => {
+    assertEffects(await effectsOf(database, run), counts)
+    throw error
+  })
   assertEffects(await effectsOf(database, run), counts)
 }
 
 /** Fails on the first key whose effects are not its messages, once, in order. */
-export function assertEffects(effects: ReadonlyMap<string, readonly string[]>, counts: ReadonlyMap<string, number>): void {
+export function assertEffects(
+  effects: ReadonlyMap<string, readonly string[]>,
+  counts: ReadonlyMap<string, number>,
+): void {
   const sorted = (map: ReadonlyMap<string, readonly string[]>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
   const wrong = sorted(expectedEffects(counts)).filter(([key, ids]) => ids.join() !== (effects.get(key) ?? []).join())
-  const shown = wrong.slice(0, 3).map(([key]) => `${key}: ${(effects.get(key) ?? []).join(' ')} of ${counts.get(key) ?? 0}`)
+  const shown = wrong
+    .slice(0, 3)
+    .map(([key]) => `${key}: ${(effects.get(key) ?? []).join(' ')} of ${counts.get(key) ?? 0}`)
   assert.equal(wrong.length, 0, `keys whose effects are not their messages, once, in order:\n${shown.join('\n')}`)
-  assert.deepEqual([...effects.keys()].filter((key) => !counts.has(key)), [], 'keys that nobody produced')
+  assert.deepEqual(
+    [...effects.keys()].filter((key) => !counts.has(key)),
+    [],
+    'keys that nobody produced',
+  )
 }
 
 /** What is left in the queue of a group: nothing, once all is done. */

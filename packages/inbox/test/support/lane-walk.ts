@@ -77,7 +77,10 @@ export class LaneWalk {
       [17, 'wait', () => delay(random.below(30))],
     ]
     let left = random.below(happens.reduce((sum, [weight]) => sum + weight, 0))
-    const found = happens.find(([weight]) => (left -= weight) < 0)
+    const found = happens.find(([weight]) => {
+      left -= weight
+      return left < 0
+    })
     if (found === undefined) return
     this.history.push(found[1])
     await found[2]()
@@ -107,7 +110,8 @@ export class LaneWalk {
   }
 
   #deliverLate(index: number): void {
-    for (const message of this.#late[index]?.splice(0) ?? []) this.#carriers[index]?.put(message.origin?.partition ?? 0, message)
+    for (const message of this.#late[index]?.splice(0) ?? [])
+      this.#carriers[index]?.put(message.origin?.partition ?? 0, message)
   }
 
   /** A relay that goes back: a range comes again. */
@@ -123,7 +127,8 @@ export class LaneWalk {
     if (carrier === undefined) return
     const partition = index === 0 ? this.#random.pick(partitions) : this.#random.pick([0, 1])
     const key = `foreign-${carrier.incarnation.slice(0, 8)}-${partition}`
-    for (let n = this.#random.below(3); n >= 0; n -= 1) carrier.put(partition, nextMessage(this.#counts, key), this.#random.below(3))
+    for (let n = this.#random.below(3); n >= 0; n -= 1)
+      carrier.put(partition, nextMessage(this.#counts, key), this.#random.below(3))
   }
 
   /** Only what nobody has seen is lost with a topic: everything is done first, then the relay begins again. */
@@ -181,7 +186,13 @@ export class LaneWalk {
       await recordEffects(tx, this.#topic, messages)
       await delay(this.#random.below(3))
     }
-    const subscription = { group: this.#group, topic: this.#topic, handle, maxAttempts: 50, backoff: { baseMs: 2, maxMs: 10 } }
+    const subscription = {
+      group: this.#group,
+      topic: this.#topic,
+      handle,
+      maxAttempts: 50,
+      backoff: { baseMs: 2, maxMs: 10 },
+    }
     this.#consumers.set(member, await member.consume(subscription, { carriers: this.#carriers }))
   }
 
@@ -198,4 +209,3 @@ export class LaneWalk {
     return countEffects(this.#world.database, this.#topic)
   }
 }
-

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
-import { type Delivery, dropParked, listParked, MessageError, PoisonMessageError, redriveParked } from '../../src/index.ts'
 import { untilTrue } from '@headrace/database/testing'
+import {
+  type Delivery,
+  dropParked,
+  listParked,
+  MessageError,
+  PoisonMessageError,
+  redriveParked,
+} from '../../src/index.ts'
 import { effectsOf, queueEmpty, recordEffects } from './effects.ts'
 import type { Random } from './random.ts'
 import { joinWorld, type World } from './world.ts'
@@ -30,11 +37,22 @@ export async function randomParking(world: World, random: Random, walk: Walk): P
     await recordEffects(tx, topic, messages)
   }
   for (const member of [first, second]) {
-    await member.consume({ group, topic, handle, afterDeath, maxAttempts, maxMessages: 16, backoff: { baseMs: 2, maxMs: 10 } })
+    await member.consume({
+      group,
+      topic,
+      handle,
+      afterDeath,
+      maxAttempts,
+      maxMessages: 16,
+      backoff: { baseMs: 2, maxMs: 10 },
+    })
   }
   for (let round = 0; round < rounds; round += 1) {
     const hot = random.pick(keys)
-    await world.produce(topic, Array.from({ length: 30 }, () => (random.chance(0.3) ? hot : random.pick(keys))))
+    await world.produce(
+      topic,
+      Array.from({ length: 30 }, () => (random.chance(0.3) ? hot : random.pick(keys))),
+    )
   }
   await untilTrue('everything is decided', () => decide(world, group, fates, afterDeath), 20_000)
   await queueEmpty(world.database, group)
@@ -95,7 +113,9 @@ class Fates {
   /** The effects of a key with this many messages. */
   expected(key: string, count: number, afterDeath: string): string[] {
     const ids = Array.from({ length: count }, (_, n) => `${key}#${n + 1}`)
-    return ids.filter((id) => this.of(id).kind === 'fails' || (this.of(id).kind === 'sent back' && afterDeath === 'block'))
+    return ids.filter(
+      (id) => this.of(id).kind === 'fails' || (this.of(id).kind === 'sent back' && afterDeath === 'block'),
+    )
   }
 
   #errorOf(fate: Fate, met: number, id: string): Error | undefined {

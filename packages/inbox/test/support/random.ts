@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 
 /** A seed from HEADRACE_TEST_SEED, which the test runner sets and prints, else a new one. */
 export function testSeed(): number {
-  const given = process.env['HEADRACE_TEST_SEED']
+  const given = process.env.HEADRACE_TEST_SEED
   return given === undefined ? randomInt(2 ** 31) : Number(given)
 }
 

@@ -157,7 +157,9 @@ export const closerComesLate: Scenario = async (world, topic, mutant = {}) => {
   let inserts = 0
   await using member = await joinWorld(world, {
     ...mutant,
-    before: ({ name }) => void (inserts += name === 'parking.insert' ? 1 : 0),
+    before({ name }) {
+      if (name === 'parking.insert') inserts += 1
+    },
   })
   await world.log.declareTopic(topic)
   const faults = { at: (name: string) => (name === 'close.before-commit' ? closer.pass() : undefined) }
@@ -191,7 +193,8 @@ export const closerMeetsBatch: Scenario = async (world, topic, mutant = {}) => {
   await using member = await joinWorld(world, {
     ...mutant,
     before({ name }) {
-      if (name !== 'parking.insert' || (inserts += 1) !== 2) return
+      if (name === 'parking.insert') inserts += 1
+      if (name !== 'parking.insert' || inserts !== 2) return
       closer.open()
       return closed.promise
     },
@@ -270,7 +273,10 @@ export const carrierReadOn: Scenario = async (world, topic, mutant = {}) => {
   for (let n = 0; n < 3; n += 1) put()
   await using member = await joinWorld(world, mutant)
   for (let round = 0; round < 2; round += 1) {
-    await using consumer = await member.consume({ group: `g-${topic}`, topic, handle: recording(topic) }, { carriers: [carrier] })
+    await using consumer = await member.consume(
+      { group: `g-${topic}`, topic, handle: recording(topic) },
+      { carriers: [carrier] },
+    )
     await effectsComplete(world.database, topic, counts, soon(mutant))
     await consumer.stop()
     put()

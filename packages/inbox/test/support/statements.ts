@@ -21,7 +21,8 @@ export function interceptedDatabase(database: Database, interception: Intercepti
       await interception.answered?.(statement)
       return rows
     },
-    inTransaction: (work, options) => database.inTransaction((tx) => work(interceptedTransaction(database, tx, interception)), options),
+    inTransaction: (work, options) =>
+      database.inTransaction((tx) => work(interceptedTransaction(database, tx, interception)), options),
     usage: () => database.usage(),
     stop: () => database.stop(),
     [Symbol.asyncDispose]: () => database.stop(),

@@ -1,4 +1,11 @@
-import { databaseMigrations, type Database, migrate, openDatabase, startWakeUps, type WakeUps } from '@headrace/database'
+import {
+  type Database,
+  databaseMigrations,
+  migrate,
+  openDatabase,
+  startWakeUps,
+  type WakeUps,
+} from '@headrace/database'
 import { testDatabase } from '@headrace/database/testing'
 import { type Log, logMigrations, openLog } from '@headrace/log'
 import { type FaultPoints, messageOf } from '@headrace/runtime'
@@ -8,9 +15,9 @@ import {
   type ConsumerEvents,
   inboxMigrations,
   type Membership,
+  type Subscription,
   startConsumer,
   startMembership,
-  type Subscription,
 } from '../../src/index.ts'
 import { declareEffects } from './effects.ts'
 import { type Interception, interceptedDatabase } from './statements.ts'
