@@ -94,6 +94,7 @@ class ShareKeeper implements LeaseKeeper {
     await this.#dropEnded(term)
     if (term !== undefined && !term.signal.aborted) {
       if (this.#doubtful) await this.#releaseStrays(term)
+      await this.#dropLost(term)
       await this.#settle(term)
     }
     await sleep(lookMs, AbortSignal.any([stopping, this.#wake.signal]))
@@ -107,6 +108,23 @@ class ShareKeeper implements LeaseKeeper {
     // One that ended with an unknown outcome may still be ours; whoever takes it next reads where it stands.
     const ours = over.filter(({ lease }) => lease.term === term)
     if (ours.length > 0) await this.#release(ours)
+  }
+
+  /**
+   * Stops reading what is no longer ours in the table: a member that joined a moment ago was not known as live to
+   * another that took its leases. A reader with something to commit notices by itself; one without never would.
+   */
+  async #dropLost(term: Term): Promise<void> {
+    if (this.#holders.size === 0) return
+    const { rows } = await this.#needs.database.query<{ partition: number; epoch: number }>({
+      name: 'lease.ours',
+      text: 'select partition, epoch from headrace.lease where group_name = $1 and topic = $2 and owner = $3',
+      values: [this.#options.group, this.#options.topic, term.id],
+    })
+    const ours = new Map(rows.map(({ partition, epoch }) => [partition, epoch]))
+    const lost = [...this.#holders.values()].filter(({ lease }) => ours.get(lease.partition) !== lease.epoch)
+    await Promise.all(lost.map((holder) => holder.stop()))
+    for (const { lease } of lost) this.#holders.delete(lease.partition)
   }
 
   async #settle(term: Term): Promise<void> {
