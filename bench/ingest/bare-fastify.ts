@@ -1,7 +1,8 @@
 // The ceiling: a Fastify that validates, answers and stores nothing. Prints its port.
-import Fastify from 'fastify'
+
 import { randomUUID } from 'node:crypto'
-import { body, answer } from './schemas.ts'
+import Fastify from 'fastify'
+import { answer, body } from './schemas.ts'
 
 const app = Fastify()
 app.post('/api/v1/ingest', { schema: { body, response: { 200: answer } } }, async () => {

@@ -45,7 +45,12 @@ end
 
 /** Loads with wrk where it is installed and no rate is asked for, else with autocannon. */
 export async function load(order: Load): Promise<LoadResult> {
-  const hasWrk = order.rate === undefined && (await run('wrk', ['-v']).then(() => true, (error: { code?: unknown }) => error.code !== 'ENOENT'))
+  const hasWrk =
+    order.rate === undefined &&
+    (await run('wrk', ['-v']).then(
+      () => true,
+      (error: { code?: unknown }) => error.code !== 'ENOENT',
+    ))
   return hasWrk ? withWrk(order) : withAutocannon(order)
 }
 

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runningEmbeddedServer, startEmbeddedServer } from '@headrace/database'
 import pg from 'pg'
+import { freePorts, peakMemory } from '../../tests/support/headrace.ts'
 import { openReport } from '../lib/report.ts'
 import { shown } from '../lib/statistics.ts'
-import { load, type LoadResult } from './load.ts'
-import { freePorts, peakMemory } from '../../tests/support/headrace.ts'
+import { type LoadResult, load } from './load.ts'
 import { type Server, startProduct, startScript } from './process.ts'
 
 const { values: flags } = parseArgs({
@@ -127,7 +127,10 @@ async function drained(server: Server): Promise<number> {
 function watchBacklog(server: Server): { stop(): Promise<number[]> } {
   const samples: number[] = []
   const timer = setInterval(() => {
-    queueSize(server).then((size) => samples.push(size ?? Number.NaN), () => undefined)
+    queueSize(server).then(
+      (size) => samples.push(size ?? Number.NaN),
+      () => undefined,
+    )
   }, 1_000)
   return {
     async stop() {

@@ -1,11 +1,14 @@
 // What one writes first: Fastify and one transaction (insert + commit) per request. argv: database url. Prints its port.
-import Fastify from 'fastify'
+
 import { randomUUID } from 'node:crypto'
+import Fastify from 'fastify'
 import pg from 'pg'
 import { answer, body } from './schemas.ts'
 
 const pool = new pg.Pool({ connectionString: process.argv[2], max: 16 })
-await pool.query('create table if not exists message (id uuid primary key, source text, data text, at timestamptz default now())')
+await pool.query(
+  'create table if not exists message (id uuid primary key, source text, data text, at timestamptz default now())',
+)
 const app = Fastify()
 app.post<{ Body: { source?: string; data?: string } }>(
   '/api/v1/ingest',

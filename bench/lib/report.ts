@@ -29,12 +29,20 @@ export function openReport(name: string, command: string): Report {
     note,
     row(cells) {
       rows.push(cells)
-      note(Object.entries(cells).map(([column, cell]) => `${column}: ${cell}`).join(' · '))
+      note(
+        Object.entries(cells)
+          .map(([column, cell]) => `${column}: ${cell}`)
+          .join(' · '),
+      )
     },
     finish() {
       const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
       const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-      const body = [line(columns), line(columns.map(() => '---')), ...rows.map((row) => line(columns.map((c) => row[c] ?? '')))]
+      const body = [
+        line(columns),
+        line(columns.map(() => '---')),
+        ...rows.map((row) => line(columns.map((c) => row[c] ?? ''))),
+      ]
       const text = `# ${name}\n\n\`\`\`\n${head.join('\n')}\n\`\`\`\n\n${body.join('\n')}\n`
       writeFileSync(table, text)
       process.stdout.write(`\n${body.join('\n')}\n`)

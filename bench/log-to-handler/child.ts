@@ -47,7 +47,9 @@ const running = await contender.start({
   },
 })
 const result = order.measure === 'throughput' ? await throughput(running) : await latency(running)
-process.stdout.write(`${JSON.stringify({ ...result, atomic: contender.atomic, twice: [...seen.values()].filter((n) => n > 1).length })}\n`)
+process.stdout.write(
+  `${JSON.stringify({ ...result, atomic: contender.atomic, twice: [...seen.values()].filter((n) => n > 1).length })}\n`,
+)
 await running.stop()
 process.exit(0)
 

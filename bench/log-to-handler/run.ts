@@ -24,7 +24,10 @@ const limitMs = 30_000
 
 const hasRedis = await answers(6379)
 const contenders = flags.only.split(',').filter((name) => name !== 'bullmq' || hasRedis)
-const report = openReport('log-to-handler', `node bench/run.ts log-to-handler ${process.argv.slice(2).join(' ')}`.trim())
+const report = openReport(
+  'log-to-handler',
+  `node bench/run.ts log-to-handler ${process.argv.slice(2).join(' ')}`.trim(),
+)
 if (!hasRedis) report.note('bullmq left out: no Redis on 127.0.0.1:6379')
 
 const directory = await mkdtemp(join(process.cwd(), '.headrace-bench-'))
@@ -32,8 +35,13 @@ const server = await startEmbeddedServer({ dataDirectory: directory })
 try {
   for (let round = 0; round < Number(flags.rounds); round += 1) {
     for (const backlog of [Number(flags.small), Number(flags.big)]) {
-      for (const [mode, effect] of [['batch', true], ['batch', false], ['single', true]] as const) {
-        for (const contender of contenders) if (contender !== 'headrace-apart') await throughput(contender, { backlog, mode, effect })
+      for (const [mode, effect] of [
+        ['batch', true],
+        ['batch', false],
+        ['single', true],
+      ] as const) {
+        for (const contender of contenders)
+          if (contender !== 'headrace-apart') await throughput(contender, { backlog, mode, effect })
       }
     }
     for (const contender of contenders) await latency(contender)
@@ -56,7 +64,9 @@ async function measure(order: Record<string, unknown>): Promise<Measured> {
   try {
     const url = new URL(server.url)
     url.pathname = `/${name}`
-    const { stdout } = await run(process.execPath, [child, JSON.stringify({ ...order, url: url.href })], { maxBuffer: 1e7 })
+    const { stdout } = await run(process.execPath, [child, JSON.stringify({ ...order, url: url.href })], {
+      maxBuffer: 1e7,
+    })
     // The child's last line is its result.
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Measured
   } finally {
@@ -81,7 +91,15 @@ async function throughput(contender: string, what: { backlog: number; mode: stri
 }
 
 async function latency(contender: string): Promise<void> {
-  const result = await measure({ contender, measure: 'latency', effect: false, mode: 'single', backlog: 0, count: 500, limitMs })
+  const result = await measure({
+    contender,
+    measure: 'latency',
+    effect: false,
+    mode: 'single',
+    backlog: 0,
+    count: 500,
+    limitMs,
+  })
   report.note(JSON.stringify({ contender, measure: 'latency', ...result }))
   report.row({
     contender,
@@ -96,7 +114,10 @@ async function latency(contender: string): Promise<void> {
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false)).once('close', () => socket.destroy())
+    socket
+      .once('connect', () => resolve(true))
+      .once('error', () => resolve(false))
+      .once('close', () => socket.destroy())
     socket.once('connect', () => socket.end())
   })
 }

@@ -32,7 +32,9 @@ describe('a process that is killed while it accepts and processes', () => {
       const server = await runningEmbeddedServer(directory)
       assert.ok(server)
       const { logged } = await assertConserved(server.url, sent.accepted)
-      t.diagnostic(`accepted ${sent.accepted.size}, unanswered ${sent.unknown}, in the log ${logged}, refused ${sent.refused}`)
+      t.diagnostic(
+        `accepted ${sent.accepted.size}, unanswered ${sent.unknown}, in the log ${logged}, refused ${sent.refused}`,
+      )
       assert.ok(sent.accepted.size > 1_000, `only ${sent.accepted.size} messages were accepted`)
       assert.ok(logged >= sent.accepted.size)
     } finally {

@@ -32,9 +32,13 @@ const main = fileURLToPath(new URL('../../apps/platform/bin/headrace.mjs', impor
 /** Starts `headrace run` and waits until it is ready. Throws with its output when it ends or takes too long. */
 export async function startHeadrace(options: HeadraceOptions): Promise<Headrace> {
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], LOG_LEVEL: 'warn', ...options.environment }
-  const child = spawn(process.execPath, [main, 'run', ...(options.args ?? [])], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [main, 'run', ...(options.args ?? [])], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   try {
     await untilReady(child, options)
   } catch (error) {
@@ -57,7 +61,13 @@ async function untilReady(child: ChildProcess, { url, deadlineMs = 30_000 }: Hea
   const deadline = performance.now() + deadlineMs
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`headrace ended with ${child.exitCode}`)
-    if (await fetch(`${url}/ready`).then((answer) => answer.ok, () => false)) return
+    if (
+      await fetch(`${url}/ready`).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    )
+      return
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   throw new Error(`headrace was not ready within ${deadlineMs} ms`)
@@ -104,6 +114,9 @@ async function peakOf(pid: number): Promise<number> {
 
 async function descendants(pid: number): Promise<number[]> {
   const tasks = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  const children = tasks.split(' ').filter((text) => text !== '').map(Number)
+  const children = tasks
+    .split(' ')
+    .filter((text) => text !== '')
+    .map(Number)
   return [...children, ...(await Promise.all(children.map(descendants))).flat()]
 }

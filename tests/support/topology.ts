@@ -37,7 +37,12 @@ export async function startTopology(
     ingestUrl: `http://127.0.0.1:${ingest}`,
     processorUrl: `http://127.0.0.1:${processor}`,
   }
-  const ports = { API_PORT: String(api), INGEST_PORT: String(ingest), PROCESSOR_PORT: String(processor), INTERNAL_PORT: '0' }
+  const ports = {
+    API_PORT: String(api),
+    INGEST_PORT: String(ingest),
+    PROCESSOR_PORT: String(processor),
+    INTERNAL_PORT: '0',
+  }
   const shared = { ...settings, ...ports, INGEST_URL: urls.ingestUrl, PROCESSOR_URL: urls.processorUrl }
   return name === 'one process' ? inOne(urls, shared) : apart(urls, shared)
 }
@@ -66,7 +71,10 @@ async function apart(urls: Urls, environment: Readonly<Record<string, string>>):
     ingest: part('pipeline:ingest', urls.ingestUrl),
     gateway: part('gateway', urls.url),
   }
-  return running(urls, parts, { databaseUrl: async () => database.url, remove: async () => await database[Symbol.asyncDispose]() })
+  return running(urls, parts, {
+    databaseUrl: async () => database.url,
+    remove: async () => await database[Symbol.asyncDispose](),
+  })
 }
 
 interface Storage {

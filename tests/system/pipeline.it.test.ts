@@ -52,7 +52,9 @@ for (const name of topologies) {
 
     it('counts what came and went, and the counts add up', async () => {
       await using pipeline = await startTopology(name)
-      await Promise.all(Array.from({ length: 20 }, (_, n) => post(`${pipeline.ingestUrl}/ingest`, { source: 's', data: `${n}` })))
+      await Promise.all(
+        Array.from({ length: 20 }, (_, n) => post(`${pipeline.ingestUrl}/ingest`, { source: 's', data: `${n}` })),
+      )
       assert.equal((await post(`${pipeline.url}/api/v1/ingest`, { source: 7 })).status, 400)
       await untilDrained(pipeline.url)
       const { ingest: received, processor } = await statusOf(pipeline.url)
@@ -88,7 +90,9 @@ for (const name of topologies) {
       const sent = await load
       await untilDrained(pipeline.url)
       const { logged } = await assertConserved(await pipeline.databaseUrl(), sent.accepted)
-      t.diagnostic(`accepted ${sent.accepted.size}, unanswered ${sent.unknown}, refused ${sent.refused}, logged ${logged}`)
+      t.diagnostic(
+        `accepted ${sent.accepted.size}, unanswered ${sent.unknown}, refused ${sent.refused}, logged ${logged}`,
+      )
       assert.ok(sent.accepted.size > 100, `only ${sent.accepted.size} accepted`)
     })
 

@@ -15,7 +15,8 @@ export const bullmq: Contender = {
     let worker: Worker | undefined
     return {
       async load(ids) {
-        const jobs = (part: readonly string[]) => part.map((id) => ({ name, data: { id, ...payload }, opts: { removeOnComplete: true } }))
+        const jobs = (part: readonly string[]) =>
+          part.map((id) => ({ name, data: { id, ...payload }, opts: { removeOnComplete: true } }))
         for (let at = 0; at < ids.length; at += 2_000) await queue.addBulk(jobs(ids.slice(at, at + 2_000)))
       },
       async send(id) {
@@ -23,10 +24,14 @@ export const bullmq: Contender = {
       },
       async consume() {
         const concurrency = mode === 'batch' ? 64 : 8
-        worker = new Worker<{ id: string }>(name, async ({ data }) => {
-          if (effect) await pool.query('insert into bench_effect (id) values ($1)', [data.id])
-          onHandled([data.id])
-        }, { connection, concurrency })
+        worker = new Worker<{ id: string }>(
+          name,
+          async ({ data }) => {
+            if (effect) await pool.query('insert into bench_effect (id) values ($1)', [data.id])
+            onHandled([data.id])
+          },
+          { connection, concurrency },
+        )
       },
       async stop() {
         await worker?.close(true)

@@ -1,4 +1,4 @@
-import { Logger, makeWorkerUtils, run, type Runner } from 'graphile-worker'
+import { Logger, makeWorkerUtils, type Runner, run } from 'graphile-worker'
 import pg from 'pg'
 import { type Contender, effectTable, payload } from '../contender.ts'
 

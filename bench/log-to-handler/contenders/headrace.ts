@@ -1,6 +1,6 @@
 import { databaseMigrations, migrate, openDatabase, startWakeUps } from '@headrace/database'
 import { type Handle, inboxMigrations, startConsumer, startMembership } from '@headrace/inbox'
-import { type NewMessage, logMigrations, openLog } from '@headrace/log'
+import { logMigrations, type NewMessage, openLog } from '@headrace/log'
 import { postgresTransport } from '@headrace/transport'
 import { type Contender, effectTable, payload, type RunningContender, type Task } from '../contender.ts'
 

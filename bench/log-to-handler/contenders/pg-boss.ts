@@ -1,5 +1,5 @@
-import { PgBoss } from 'pg-boss'
 import pg from 'pg'
+import { PgBoss } from 'pg-boss'
 import { type Contender, effectTable, payload } from '../contender.ts'
 
 const queue = 'bench'
@@ -17,7 +17,10 @@ export const pgBoss: Contender = {
     return {
       async load(ids) {
         for (let at = 0; at < ids.length; at += 5_000) {
-          await boss.insert(queue, ids.slice(at, at + 5_000).map((id) => ({ data: { id, ...payload } })))
+          await boss.insert(
+            queue,
+            ids.slice(at, at + 5_000).map((id) => ({ data: { id, ...payload } })),
+          )
         }
       },
       async send(id) {

@@ -128,10 +128,7 @@ class PooledDatabase implements Database {
     })
   }
 
-  async inTransaction<T>(
-    work: (tx: Transaction) => Promise<T> | T,
-    options: TransactionOptions = {},
-  ): Promise<T> {
+  async inTransaction<T>(work: (tx: Transaction) => Promise<T> | T, options: TransactionOptions = {}): Promise<T> {
     const client = await this.#connect()
     const run = new TransactionRun(client, options, this.#onError)
     const outcome = await this.#using(client, (gone) => run.execute(work, gone))
@@ -207,7 +204,11 @@ class PooledDatabase implements Database {
 
 export function toQuery(statement: Statement): pg.QueryConfig {
   const { name, replan, text, values } = statement
-  return { text, ...(name === undefined || replan ? {} : { name }), ...(values === undefined ? {} : { values: [...values] }) }
+  return {
+    text,
+    ...(name === undefined || replan ? {} : { name }),
+    ...(values === undefined ? {} : { values: [...values] }),
+  }
 }
 
 /** The socket below a client; the typings keep it private. */

@@ -100,7 +100,8 @@ export class TransactionRun implements Transaction {
     const markerId = this.#options.settle ? randomUUID() : undefined
     const [only] = closing
     if (this.#begun === undefined && only === undefined) return this.#committed(value, [], [])
-    if (this.#begun === undefined && only !== undefined && closing.length === 1) return this.#commitOne(value, only, markerId)
+    if (this.#begun === undefined && only !== undefined && closing.length === 1)
+      return this.#commitOne(value, only, markerId)
     return this.#commitAll(value, closing, markerId)
   }
 
@@ -126,14 +127,14 @@ export class TransactionRun implements Transaction {
     if (commit.status === 'rejected') return this.#lost(value, markerId, commit.reason)
     // COMMIT of a failed transaction succeeds, with ROLLBACK as its tag.
     if (commit.value.command !== 'COMMIT') throw this.#failure ?? new Error('the transaction was rolled back')
-    return this.#committed(value, closing, (await Promise.all(writes)).map(({ rows }) => rows))
+    return this.#committed(
+      value,
+      closing,
+      (await Promise.all(writes)).map(({ rows }) => rows),
+    )
   }
 
-  #committed<T>(
-    value: T,
-    closing: readonly Collected[],
-    rows: readonly (readonly object[])[],
-  ): TransactionOutcome<T> {
+  #committed<T>(value: T, closing: readonly Collected[], rows: readonly (readonly object[])[]): TransactionOutcome<T> {
     this.announce(new Map(closing.map(({ collector }, index) => [collector.name, rows[index] ?? []])))
     return { kind: 'committed', value }
   }

@@ -168,7 +168,10 @@ class WakeUpConnection implements WakeUps {
   /** Connects, listens and takes the session lock; returns when the connection ends. */
   async #connectAndHold(): Promise<void> {
     // Pipelined, because rings do not wait for each other.
-    const client = new pg.Client({ ...clientConfig({ ...this.#options, idleInTransactionMs: 0 }), pipeline: true } as pg.ClientConfig)
+    const client = new pg.Client({
+      ...clientConfig({ ...this.#options, idleInTransactionMs: 0 }),
+      pipeline: true,
+    } as pg.ClientConfig)
     const over = new AbortController()
     client.once('end', () => over.abort())
     client.on('error', () => undefined)
@@ -209,7 +212,9 @@ class WakeUpConnection implements WakeUps {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#rangAt = performance.now()
-    const channels = [...this.#rings].flatMap(([channel, payloads]) => [...payloads.values()].map((payload) => [channel, payload]))
+    const channels = [...this.#rings].flatMap(([channel, payloads]) =>
+      [...payloads.values()].map((payload) => [channel, payload]),
+    )
     this.#rings.clear()
     if (channels.length === 0) return
     const values = [channels.map(([channel]) => channel), channels.map(([, payload]) => payload)]

@@ -25,7 +25,10 @@ describe('after kill -9 of the process that owns the server', () => {
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
     const rows = await query<{ id: number }>(server.url, 'select id from told order by id')
     const kept = new Set(rows.map(({ id }) => id))
-    assert.deepEqual(ids.filter((id) => !kept.has(id)), [])
+    assert.deepEqual(
+      ids.filter((id) => !kept.has(id)),
+      [],
+    )
     // One more may have been committed without having been told.
     assert(rows.length <= ids.length + 1, `${rows.length} rows, ${ids.length} told`)
   })
@@ -42,7 +45,9 @@ describe('after kill -9 of the process that owns the server', () => {
   })
 
   for (const hidden of [['setpriv'], ['setpriv', 'flock']]) {
-    it(`a server that lives on is told to end and waited for (without ${hidden.join(' and ')})`, { skip: notRootOnLinux() }, async () => {
+    it(`a server that lives on is told to end and waited for (without ${hidden.join(' and ')})`, {
+      skip: notRootOnLinux(),
+    }, async () => {
       await using directory = await usedDirectory()
       await using owner = new Owner(directory.path, { through: withoutTools(hidden) })
       const { serverPid } = await owner.started()

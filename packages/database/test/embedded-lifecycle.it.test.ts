@@ -51,7 +51,9 @@ describe('the embedded server', () => {
     for (const { name, setting } of rows) assert.equal(setting, 'on', name)
   })
 
-  it('runs in a session of its own, so that Ctrl-C in the terminal does not stop it', { skip: notLinux() }, async () => {
+  it('runs in a session of its own, so that Ctrl-C in the terminal does not stop it', {
+    skip: notLinux(),
+  }, async () => {
     await using directory = await usedDirectory()
     await using server = await startEmbeddedServer({ dataDirectory: directory.path })
     const fields = (await readFile(`/proc/${server.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []

@@ -8,7 +8,7 @@ import { hasCode, type PlatformErrorCode } from '@headrace/runtime'
 import { locateBinaries } from '../src/embedded/binaries.ts'
 import { startEmbeddedServer } from '../src/embedded/index.ts'
 import { startServer } from '../src/embedded/server.ts'
-import { emptyDirectory, notRootOnLinux, onSmallDisk, Owner, query, usedDirectory } from './embedded-owner.ts'
+import { emptyDirectory, notRootOnLinux, Owner, onSmallDisk, query, usedDirectory } from './embedded-owner.ts'
 
 /** Expects an error that names all of this. */
 function naming(code: PlatformErrorCode, ...parts: readonly string[]) {
@@ -40,7 +40,10 @@ describe('a start that cannot succeed says why and what to do', () => {
     assert.equal(new URL(server.url).port, String(port))
   })
 
-  for (const [age, version] of [['an older', '17'], ['a newer', '19']] as const) {
+  for (const [age, version] of [
+    ['an older', '17'],
+    ['a newer', '19'],
+  ] as const) {
     it(`when the cluster was made by ${age} PostgreSQL, and leaves it as it is`, async () => {
       await using directory = await usedDirectory()
       const file = join(directory.path, 'postgres', 'PG_VERSION')
@@ -48,7 +51,14 @@ describe('a start that cannot succeed says why and what to do', () => {
       const start = startEmbeddedServer({ dataDirectory: directory.path })
       await assert.rejects(
         start,
-        naming('DATABASE_START_FAILED', directory.path, `PostgreSQL ${version}`, 'PostgreSQL 18', 'pg_dump', 'HEADRACE_DATA'),
+        naming(
+          'DATABASE_START_FAILED',
+          directory.path,
+          `PostgreSQL ${version}`,
+          'PostgreSQL 18',
+          'pg_dump',
+          'HEADRACE_DATA',
+        ),
       )
       await writeFile(file, '18\n')
       await stillStarts(directory.path)
@@ -60,7 +70,10 @@ describe('a start that cannot succeed says why and what to do', () => {
     await mkdir(join(directory.path, 'postgres'))
     await writeFile(join(directory.path, 'postgres', 'diary.txt'), 'dear')
     const start = startEmbeddedServer({ dataDirectory: directory.path })
-    await assert.rejects(start, naming('DATABASE_START_FAILED', join(directory.path, 'postgres'), 'PG_VERSION is missing'))
+    await assert.rejects(
+      start,
+      naming('DATABASE_START_FAILED', join(directory.path, 'postgres'), 'PG_VERSION is missing'),
+    )
     assert.equal(await readFile(join(directory.path, 'postgres', 'diary.txt'), 'utf8'), 'dear')
   })
 
@@ -68,7 +81,10 @@ describe('a start that cannot succeed says why and what to do', () => {
     await using directory = await emptyDirectory()
     const file = join(directory.path, 'file')
     await writeFile(file, '')
-    await assert.rejects(startEmbeddedServer({ dataDirectory: file }), naming('DATABASE_START_FAILED', file, 'not a directory'))
+    await assert.rejects(
+      startEmbeddedServer({ dataDirectory: file }),
+      naming('DATABASE_START_FAILED', file, 'not a directory'),
+    )
   })
 
   it('when the password file is missing', async () => {
@@ -93,7 +109,9 @@ describe('a start that cannot succeed says why and what to do', () => {
     })
   }
 
-  it('when the disk is full at the first start, and starts once there is room', { skip: notRootOnLinux() }, async () => {
+  it('when the disk is full at the first start, and starts once there is room', {
+    skip: notRootOnLinux(),
+  }, async () => {
     await using directory = await emptyDirectory()
     const disk = onSmallDisk(directory.path, { size: '120m', fullAtFirst: true })
     await using owner = new Owner(directory.path, { through: disk })
@@ -153,7 +171,10 @@ describe('the binaries', () => {
 
   it('are told to need glibc where its loader is missing', { skip: otherLoaderPresent() }, async () => {
     const other = process.arch === 'x64' ? 'linux-arm64' : 'linux-x64'
-    await assert.rejects(locateBinaries({ platform: other }), naming('DATABASE_UNSUPPORTED', 'glibc', 'musl', 'DATABASE_URL'))
+    await assert.rejects(
+      locateBinaries({ platform: other }),
+      naming('DATABASE_UNSUPPORTED', 'glibc', 'musl', 'DATABASE_URL'),
+    )
   })
 
   it('are told to be missing when the optional dependency was left out', async () => {

@@ -66,7 +66,9 @@ describe('a temporary directory', () => {
       import { startTestServer } from '${new URL('../src/testing/index.ts', import.meta.url).href}'
       const { pid, url } = await startTestServer()
       process.stdout.write(JSON.stringify({ pid, url }) + '\\n')`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [text] = await once(child.stdout, 'data')
     const { pid, url } = JSON.parse(String(text)) as { pid: number; url: string }
     const [row] = await query<{ directory: string }>(url, `select current_setting('data_directory') as directory`)
@@ -81,7 +83,10 @@ describe('a temporary directory', () => {
 
 describe('untilTrue', () => {
   it('names what was missing when the deadline has passed', async () => {
-    await assert.rejects(untilTrue('the moon is green', () => false, 20), { message: 'not within 20 ms: the moon is green' })
+    await assert.rejects(
+      untilTrue('the moon is green', () => false, 20),
+      { message: 'not within 20 ms: the moon is green' },
+    )
   })
 
   it('resolves once the condition holds', async () => {

@@ -24,8 +24,20 @@ async function unreachable(): Promise<string | false> {
   const notRoot = notRootOnLinux()
   if (notRoot !== false) return notRoot
   const { directory } = await locateBinaries()
-  const check = ['--reuid', String(nobody), '--regid', String(nobody), '--clear-groups', 'test', '-x', join(directory, 'postgres')]
-  return run('setpriv', check).then(() => false, () => `${directory} is not open to other users`)
+  const check = [
+    '--reuid',
+    String(nobody),
+    '--regid',
+    String(nobody),
+    '--clear-groups',
+    'test',
+    '-x',
+    join(directory, 'postgres'),
+  ]
+  return run('setpriv', check).then(
+    () => false,
+    () => `${directory} is not open to other users`,
+  )
 }
 
 describe('the embedded server runs', { skip: notRootOnLinux() }, async () => {

@@ -86,7 +86,10 @@ describe('a gather', () => {
     await using test = await migratedDatabase()
     const notes = await notesOf(test.database)
     const outcomes = await submitAll(notes, [1, -1, 2, -2, 3])
-    assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'],
+    )
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') assert.equal((outcome.reason as { code: string }).code, '23514')
     }
@@ -113,7 +116,11 @@ describe('a gather', () => {
     const notes = await notesOf(test.database, { maxItems: 2 })
     await notes.drain()
     let settled = 0
-    for (const n of [0, 1, -1, 2, 3]) void notes.submit(n).catch(() => undefined).finally(() => (settled += 1))
+    for (const n of [0, 1, -1, 2, 3])
+      void notes
+        .submit(n)
+        .catch(() => undefined)
+        .finally(() => (settled += 1))
     await notes.drain()
     assert.equal(settled, 5)
     assert.equal(notes.pending, 0)
@@ -157,8 +164,12 @@ describe('a gather', () => {
     let next = 0
     const callers = Array.from({ length: 30 }, async () => {
       for (let n = 0; n < 60; n += 1) {
-        const item = (next += 1)
-        await notes.submit(item).then(() => confirmed.push(item), () => new Promise((resolve) => setTimeout(resolve, 20)))
+        next += 1
+        const item = next
+        await notes.submit(item).then(
+          () => confirmed.push(item),
+          () => new Promise((resolve) => setTimeout(resolve, 20)),
+        )
       }
     })
     await untilTrue('200 notes', () => confirmed.length > 200)

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { hasCode } from '@headrace/runtime'
-import { type Database, databaseMigrations, migrate, type MigrationSource, openDatabase, pendingMigrations } from '../src/index.ts'
+import {
+  type Database,
+  databaseMigrations,
+  type MigrationSource,
+  migrate,
+  openDatabase,
+  pendingMigrations,
+} from '../src/index.ts'
 import { migrateUpTo, testDatabase } from '../src/testing/index.ts'
 import { temporaryDirectory } from '../src/testing/temporary.ts'
 import { runFixture } from './support/child.ts'
@@ -69,7 +76,8 @@ describe('migrate', () => {
     await migrate(shop.database, [shop.source])
     await shop.write('001-first.sql', 'create table shop.item (id bigint)')
     await shop.write('002-second.sql', 'create table shop.second ()')
-    const changed = (error: unknown) => hasCode(error, 'MIGRATION_CHANGED') && error.message.includes('shop/001-first.sql')
+    const changed = (error: unknown) =>
+      hasCode(error, 'MIGRATION_CHANGED') && error.message.includes('shop/001-first.sql')
     await assert.rejects(migrate(shop.database, [shop.source]), changed)
     await assert.rejects(pendingMigrations(shop.database, [shop.source]), changed)
     assert.equal(await exists(shop.database, 'shop.second'), false)
@@ -92,9 +100,14 @@ describe('migrate', () => {
     await using shop = await emptyShop()
     await shop.write('001-first.sql', 'create table shop.item (id int); select pg_sleep(0.2)')
     await shop.write('002-second.sql', 'create table shop.second ()')
-    const ended = await Promise.all(Array.from({ length: 4 }, () => runFixture('migrate.ts', [shop.url, shop.directory])))
+    const ended = await Promise.all(
+      Array.from({ length: 4 }, () => runFixture('migrate.ts', [shop.url, shop.directory])),
+    )
     for (const { code, errors } of ended) assert.equal(code, 0, errors)
-    assert.deepEqual(ended.flatMap(({ lines }) => JSON.parse(lines[0] ?? '[]') as string[]), ['001-first.sql', '002-second.sql'])
+    assert.deepEqual(
+      ended.flatMap(({ lines }) => JSON.parse(lines[0] ?? '[]') as string[]),
+      ['001-first.sql', '002-second.sql'],
+    )
   })
 
   it('leaves nothing when its process is killed before the commit, and the next one does it all', async () => {

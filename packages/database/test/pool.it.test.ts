@@ -31,7 +31,10 @@ describe('a pool', () => {
       // The backends of a killed server may answer once more.
       await untilTrue('the server is away', () => database.query({ text: 'select 1' }).then(() => false, unavailable))
       await assert.rejects(database.query({ text: 'select 1' }), unavailable)
-      await assert.rejects(database.inTransaction(() => {}), unavailable)
+      await assert.rejects(
+        database.inTransaction(() => {}),
+        unavailable,
+      )
       await server.restart()
       await database.inTransaction((tx) => void tx.query({ text: 'select 1' }))
     }

@@ -46,7 +46,10 @@ describe('a transaction', () => {
       tx.collect(noteCollector('late', 10), 'c')
     })
     assert.equal(before, 3)
-    assert.deepEqual(seen.map((text) => text.split(' ')[0]), ['begin', 'note.insert', 'note.insert', 'insert', 'commit'])
+    assert.deepEqual(
+      seen.map((text) => text.split(' ')[0]),
+      ['begin', 'note.insert', 'note.insert', 'insert', 'commit'],
+    )
   })
 
   it('rolls everything back when the function throws, and throws that', async () => {
@@ -105,7 +108,10 @@ describe('a transaction', () => {
       }),
       { code: '22012' },
     )
-    await assert.rejects(test.database.inTransaction((tx) => void tx.query({ text: 'select 1/0' })), { code: '22012' })
+    await assert.rejects(
+      test.database.inTransaction((tx) => void tx.query({ text: 'select 1/0' })),
+      { code: '22012' },
+    )
     assert.deepEqual(await notes.all(), [])
   })
 

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { hasCode } from '@headrace/runtime'
-import { type Database, notifyLimitBytes, openDatabase, sessionAlive, startWakeUps, type WakeUps } from '../src/index.ts'
+import {
+  type Database,
+  notifyLimitBytes,
+  openDatabase,
+  sessionAlive,
+  startWakeUps,
+  type WakeUps,
+} from '../src/index.ts'
 import { testDatabase, testServer, untilTrue } from '../src/testing/index.ts'
 import { startProxy } from './support/proxy.ts'
 
@@ -85,7 +92,10 @@ describe('wake-ups', () => {
     here.notify('bell', 'end')
     await untilTrue('the end is heard', () => bell.heard.includes('end'))
     // The first goes out at once, the rest together.
-    assert.deepEqual(bell.heard.filter((payload) => payload.startsWith('head')), ['head 99'])
+    assert.deepEqual(
+      bell.heard.filter((payload) => payload.startsWith('head')),
+      ['head 99'],
+    )
     assert(bell.heard.filter((payload) => payload === 'same').length <= 2)
   })
 
@@ -169,6 +179,18 @@ describe('the session of a wake-up connection', () => {
     await using wakeUps = startWakeUps({ url: here.url })
     await wakeUps.connected()
     assert.equal(await alive(database, wakeUps.session), false)
+  })
+
+  it('knows within a second whether it is alone on its database', async () => {
+    await using test = await testDatabase()
+    await using here = startWakeUps({ url: test.url })
+    await untilTrue('it knows that it is alone', () => here.isAlone)
+    const there = startWakeUps({ url: test.url })
+    await there.connected()
+    await untilTrue('it has seen the other one', () => !here.isAlone, 3_000)
+    assert.equal(there.isAlone, false)
+    await there.stop()
+    await untilTrue('it is alone again', () => here.isAlone, 3_000)
   })
 
   it('carries statements apart from the pool, and is given up when it does not answer', async () => {

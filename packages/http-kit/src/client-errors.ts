@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { PlatformError } from '@headrace/runtime'
 import { invalidRequest, problemContentType, problemOf } from './problem.ts'
@@ -21,8 +21,10 @@ export function answerClientError(error: Error & { readonly code?: string }, soc
 }
 
 function clientProblem(code: string | undefined): PlatformError {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new PlatformError('REQUEST_TIMEOUT', 'the request did not arrive in time')
-  if (code === 'HPE_HEADER_OVERFLOW') return new PlatformError('HEADERS_TOO_LARGE', 'the headers are larger than 16 KiB')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new PlatformError('REQUEST_TIMEOUT', 'the request did not arrive in time')
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new PlatformError('HEADERS_TOO_LARGE', 'the headers are larger than 16 KiB')
   return invalidRequest('the request is not valid HTTP/1.1')
 }
 

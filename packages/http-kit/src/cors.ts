@@ -27,7 +27,8 @@ export function applyCors(reply: FastifyReply, origin: string, isAllowed: Origin
 
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'access-control-allow-headers': 'authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id',
+  'access-control-allow-headers':
+    'authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id',
   // Seconds. Browsers cap it themselves; the rule changes only with a restart.
   'access-control-max-age': '600',
 }
@@ -40,5 +41,8 @@ export function isPreflight(request: FastifyRequest): boolean {
 /** Answers a preflight, whatever the route and before anybody asks for a token, which a preflight cannot carry. */
 export function answerPreflight(reply: FastifyReply): FastifyReply {
   const isAllowed = reply.hasHeader('access-control-allow-origin')
-  return reply.code(204).headers(isAllowed ? preflightHeaders : {}).send()
+  return reply
+    .code(204)
+    .headers(isAllowed ? preflightHeaders : {})
+    .send()
 }

@@ -95,7 +95,11 @@ export async function answerKey(tx: Queryable, id: Buffer, response: StoredRespo
 
 /** Makes a key free again, such as after an effect that failed for a reason of ours. */
 export async function forgetKey(tx: Queryable, id: Buffer): Promise<void> {
-  await tx.query({ name: 'idempotency-forget', text: 'delete from headrace.idempotency_key where id = $1', values: [id] })
+  await tx.query({
+    name: 'idempotency-forget',
+    text: 'delete from headrace.idempotency_key where id = $1',
+    values: [id],
+  })
 }
 
 /** Deletes at most `limit` keys that are past their time and tells how many. */

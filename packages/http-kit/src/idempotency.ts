@@ -51,4 +51,3 @@ export function keyInProgress(): PlatformError {
   const details = { retryAfterS: 1 }
   return new PlatformError('IDEMPOTENCY_KEY_IN_PROGRESS', 'a request with this Idempotency-Key is running', { details })
 }
-

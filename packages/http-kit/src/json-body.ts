@@ -42,7 +42,10 @@ function assertDepth(value: unknown, left: number): void {
 }
 
 function assertHarmless(value: unknown, path: string): void {
-  if (typeof value === 'string') return assertStorableText(value, path === '' ? 'the body' : path)
+  if (typeof value === 'string') {
+    assertStorableText(value, path === '' ? 'the body' : path)
+    return
+  }
   if (typeof value !== 'object' || value === null) return
   for (const [key, entry] of Object.entries(value)) {
     const inner = Array.isArray(value) ? `${path}[${key}]` : `${path}${path === '' ? '' : '.'}${key}`

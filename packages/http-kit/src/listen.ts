@@ -35,7 +35,9 @@ export function listenError(error: unknown, host: string, options: ListenOptions
     return new PlatformError('PORT_TAKEN', message, { details: { port, variable }, cause: error })
   }
   const settings = code === 'EACCES' ? `${variable} is '${port}': this port` : `HOST is '${host}': this address`
-  return new PlatformError('INVALID_SETTING', `${settings} cannot be listened on (${messageOf(error)})`, { cause: error })
+  return new PlatformError('INVALID_SETTING', `${settings} cannot be listened on (${messageOf(error)})`, {
+    cause: error,
+  })
 }
 
 /** The address as it is shown and used. */

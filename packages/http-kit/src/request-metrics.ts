@@ -38,7 +38,12 @@ export function requestMetrics(server: string, metrics: Metrics): RequestMetrics
   return {
     hookFor(route) {
       const labels = { server, method: [route.method].flat().join(','), route: route.url }
-      const counts: RouteCounts = { labels, byStatus: new Map(), buckets: new Array(bounds.length + 1).fill(0), seconds: 0 }
+      const counts: RouteCounts = {
+        labels,
+        byStatus: new Map(),
+        buckets: new Array(bounds.length + 1).fill(0),
+        seconds: 0,
+      }
       routes.push(counts)
       return (_request, reply, done) => {
         count(counts, reply.statusCode, reply.elapsedTime / 1000)
@@ -67,5 +72,9 @@ function durationSamples({ labels, buckets, seconds }: RouteCounts): MetricSampl
     total += value
     return { name: `${metric}_bucket`, labels: { ...labels, le: bounds[index] ?? '+Inf' }, value: total }
   })
-  return [...cumulative, { name: `${metric}_sum`, labels, value: seconds }, { name: `${metric}_count`, labels, value: total }]
+  return [
+    ...cumulative,
+    { name: `${metric}_sum`, labels, value: seconds },
+    { name: `${metric}_count`, labels, value: total },
+  ]
 }

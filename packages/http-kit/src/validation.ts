@@ -2,8 +2,8 @@ import type { PlatformError } from '@headrace/runtime'
 import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { queryCoercion } from './query-coercion.ts'
 import { invalidRequest } from './problem.ts'
+import { queryCoercion } from './query-coercion.ts'
 import { shownValue } from './shown-value.ts'
 
 /**
@@ -39,7 +39,8 @@ function mismatch(part: string, value: unknown, errors: readonly SchemaMismatch[
   const field = fieldName(part, path)
   if (missing !== undefined) return invalidRequest(`${field} is missing`)
   const alternatives = errors.filter((error) => error.instancePath === first.instancePath).flatMap(alternative)
-  const expected = alternatives.length > 1 ? `must be one of ${[...new Set(alternatives)].join(', ')}` : requirement(first)
+  const expected =
+    alternatives.length > 1 ? `must be one of ${[...new Set(alternatives)].join(', ')}` : requirement(first)
   return invalidRequest(`${field} ${expected}, got ${shownField(path, valueAt(value, path))}`)
 }
 
@@ -60,7 +61,11 @@ function alternative({ keyword, params }: SchemaMismatch): string[] {
 }
 
 function partName(part: string): string {
-  const names: Readonly<Record<string, string>> = { querystring: 'the query', params: 'the path', headers: 'the headers' }
+  const names: Readonly<Record<string, string>> = {
+    querystring: 'the query',
+    params: 'the path',
+    headers: 'the headers',
+  }
   return names[part] ?? 'the body'
 }
 
@@ -82,7 +87,10 @@ function valueAt(value: unknown, path: string): unknown {
 }
 
 function segments(path: string): string[] {
-  return path.split('/').slice(1).map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return path
+    .split('/')
+    .slice(1)
+    .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 // A password that is too short is not repeated to whoever looks over the shoulder.

@@ -21,7 +21,8 @@ describe('access', () => {
   it('an internal route without a token is for this machine only', async () => {
     await using server = await echoServer()
     server.app.get('/internal/x', { config: { access: 'internal' } }, async () => ({ ok: true }))
-    const from = async (remoteAddress: string) => (await server.app.inject({ url: '/internal/x', remoteAddress })).statusCode
+    const from = async (remoteAddress: string) =>
+      (await server.app.inject({ url: '/internal/x', remoteAddress })).statusCode
     assert.deepEqual([await from('127.0.0.1'), await from('::ffff:127.0.0.1'), await from('10.0.0.7')], [200, 200, 403])
   })
 
@@ -50,8 +51,18 @@ describe('access', () => {
   })
 
   it('knows the addresses of this machine', () => {
-    for (const host of ['127.0.0.1', '127.3.2.1', '::1', '[::1]', 'localhost', '::ffff:127.0.0.1']) assert.ok(isLoopback(host), host)
-    for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.evil.com', '127.0.0.1.evil.com', '', undefined, '::ffff:10.0.0.1']) {
+    for (const host of ['127.0.0.1', '127.3.2.1', '::1', '[::1]', 'localhost', '::ffff:127.0.0.1'])
+      assert.ok(isLoopback(host), host)
+    for (const host of [
+      '0.0.0.0',
+      '::',
+      '10.0.0.1',
+      'localhost.evil.com',
+      '127.0.0.1.evil.com',
+      '',
+      undefined,
+      '::ffff:10.0.0.1',
+    ]) {
       assert.ok(!isLoopback(host), host)
     }
   })

@@ -98,7 +98,11 @@ describe('bodies', () => {
   it('takes unknown fields, a byte order mark, a charset, all of Unicode and harmless names', async () => {
     await using server = await echoServer()
     const body = { data: 'snow ☃ 😀', unknown: [1], metadata: { constructor: 'Acme', prototype: 'x', toString: 'y' } }
-    for (const payload of [JSON.stringify(body), `\uFEFF${JSON.stringify(body)}`, JSON.stringify(body).replace('😀', '\\ud83d\\ude00')]) {
+    for (const payload of [
+      JSON.stringify(body),
+      `\uFEFF${JSON.stringify(body)}`,
+      JSON.stringify(body).replace('😀', '\\ud83d\\ude00'),
+    ]) {
       const headers = { 'content-type': 'application/json; charset=utf-8' }
       const answer = await server.app.inject({ method: 'POST', url: '/echo', payload, headers })
       assert.deepEqual(answer.json(), body)
@@ -119,7 +123,11 @@ describe('bodies', () => {
 describe('queries and paths', () => {
   it('whole texts become numbers and booleans, others are refused', async () => {
     await using server = await echoServer()
-    assert.deepEqual((await server.app.inject('/items/1?limit=5&all=true&more=x')).json(), { limit: 5, all: true, more: 'x' })
+    assert.deepEqual((await server.app.inject('/items/1?limit=5&all=true&more=x')).json(), {
+      limit: 5,
+      all: true,
+      more: 'x',
+    })
     for (const [query, detail] of [
       ['limit=5x', 'query parameter limit must be integer, got "5x"'],
       ['limit=', 'query parameter limit must be integer, got ""'],

@@ -20,7 +20,11 @@ describe('CORS', () => {
       assert.equal(answer.headers.vary, 'origin')
     }
     for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example', 'file://', '']) {
-      assert.equal((await server.app.inject({ url: '/health', headers: { origin } })).headers[allowed], undefined, origin)
+      assert.equal(
+        (await server.app.inject({ url: '/health', headers: { origin } })).headers[allowed],
+        undefined,
+        origin,
+      )
     }
   })
 
@@ -32,7 +36,8 @@ describe('CORS', () => {
 
   it('listed origins may, others may not; an error can be read too', async () => {
     await using server = await listening({ corsOrigins: ['https://app.example'] })
-    const from = async (origin: string) => (await server.app.inject({ url: '/nothing', headers: { origin } })).headers[allowed]
+    const from = async (origin: string) =>
+      (await server.app.inject({ url: '/nothing', headers: { origin } })).headers[allowed]
     assert.equal(await from('https://app.example'), 'https://app.example')
     assert.equal(await from('http://localhost:3000'), undefined)
   })

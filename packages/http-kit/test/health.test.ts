@@ -27,7 +27,8 @@ describe('readiness', () => {
     const parts = readiness(
       {
         database: async () => {},
-        broker: () => Promise.reject(new PlatformError('QUEUE_UNAVAILABLE', 'kafka does not answer at kafka://me:pw@b')),
+        broker: () =>
+          Promise.reject(new PlatformError('QUEUE_UNAVAILABLE', 'kafka does not answer at kafka://me:pw@b')),
         keyvalue: () => Promise.reject(new Error('ECONNREFUSED 10.0.0.1')),
         'broker:nats': () => {
           throw new Error('at once')

@@ -22,7 +22,12 @@ describe('hostile clients', () => {
   }
 
   it('what is not HTTP is answered with a problem and the connection closed', async () => {
-    for (const text of ['hello\r\n\r\n', Buffer.from([0x16, 3, 1, 2, 0]), 'GET / HTTP/9.9\r\n\r\n', 'GET /\u0001 HTTP/1.1\r\nhost: x\r\n\r\n']) {
+    for (const text of [
+      'hello\r\n\r\n',
+      Buffer.from([0x16, 3, 1, 2, 0]),
+      'GET / HTTP/9.9\r\n\r\n',
+      'GET /\u0001 HTTP/1.1\r\nhost: x\r\n\r\n',
+    ]) {
       const answer = await answerTo(text)
       assert.match(answer, /^HTTP\/1\.1 400 .*"code":"invalid_request"/s)
       assert.match(answer, /content-type: application\/problem\+json/)
@@ -31,7 +36,11 @@ describe('hostile clients', () => {
 
   it('two lengths, or a length and chunks, are refused', async () => {
     const head = 'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
-    for (const lengths of ['content-length: 5\r\ncontent-length: 6', 'content-length: 5\r\ntransfer-encoding: chunked', 'content-length: -1']) {
+    for (const lengths of [
+      'content-length: 5\r\ncontent-length: 6',
+      'content-length: 5\r\ntransfer-encoding: chunked',
+      'content-length: -1',
+    ]) {
       assert.match(await answerTo(`${head}${lengths}\r\n\r\n{"a":1}`), /^HTTP\/1\.1 400 /)
     }
   })
@@ -57,13 +66,16 @@ describe('hostile clients', () => {
   })
 
   it('a body that is announced too long is 413 before it is sent', async () => {
-    const text = 'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9999999999\r\n\r\n'
+    const text =
+      'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9999999999\r\n\r\n'
     assert.match(await answerTo(text), /^HTTP\/1\.1 413 .*connection: close.*"code":"body_too_large"/is)
   })
 
   it('chunks without end are 413 at the limit', async () => {
     using raw = await rawSocket(port)
-    raw.send('POST /anything HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
+    raw.send(
+      'POST /anything HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+    )
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
     for (let index = 0; index < 20; index++) raw.send(chunk)
     assert.match(await raw.until('body_too_large'), /^HTTP\/1\.1 413 /)

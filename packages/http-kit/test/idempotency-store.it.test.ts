@@ -4,8 +4,17 @@ import { after, before, describe, it } from 'node:test'
 import { type Database, databaseMigrations, migrate, openDatabase } from '@headrace/database'
 import { type TestDatabase, testDatabase } from '@headrace/database/testing'
 import {
-  answerKey, decideByKey, fingerprint, forgetKey, httpKitMigrations, isTwinConflict, keyId, lookupKey, recordKey,
-  recordKeys, sweepKeys,
+  answerKey,
+  decideByKey,
+  fingerprint,
+  forgetKey,
+  httpKitMigrations,
+  isTwinConflict,
+  keyId,
+  lookupKey,
+  recordKey,
+  recordKeys,
+  sweepKeys,
 } from '../src/index.ts'
 
 describe('idempotency keys in the database', () => {
@@ -30,8 +39,13 @@ describe('idempotency keys in the database', () => {
     const id = newId()
     const body = { id: 7, text: '☃ \\ "', list: [], nothing: null }
     assert.equal(await lookupKey(database, id), undefined)
-    await database.inTransaction((tx) => recordKey(tx, { id, fingerprint: mark, effectId: 'e-1', response: { status: 201, body } }))
-    assert.deepEqual(decideByKey(await lookupKey(database, id), mark), { kind: 'replay', response: { status: 201, body } })
+    await database.inTransaction((tx) =>
+      recordKey(tx, { id, fingerprint: mark, effectId: 'e-1', response: { status: 201, body } }),
+    )
+    assert.deepEqual(decideByKey(await lookupKey(database, id), mark), {
+      kind: 'replay',
+      response: { status: 201, body },
+    })
   })
 
   it('a key without an answer gives its effect, and its answer once there is one', async () => {
@@ -88,7 +102,10 @@ describe('idempotency keys in the database', () => {
 
   it('faults of ours are refused, and a forgotten key is free', async () => {
     const id = newId()
-    await assert.rejects(recordKey(database, { id, fingerprint: mark, effectId: 'e', response: { status: 503, body: {} } }), RangeError)
+    await assert.rejects(
+      recordKey(database, { id, fingerprint: mark, effectId: 'e', response: { status: 503, body: {} } }),
+      RangeError,
+    )
     await recordKey(database, { id, fingerprint: mark, effectId: 'e' })
     await assert.rejects(answerKey(database, id, { status: 429, body: {} }), RangeError)
     await forgetKey(database, id)
@@ -101,7 +118,10 @@ describe('idempotency keys in the database', () => {
     for (const id of [...old, fresh]) await recordKey(database, { id, fingerprint: mark, effectId: 'e' })
     const text = `update headrace.idempotency_key set created_at = now() - interval '25 hours' where id = any($1)`
     await database.query({ text, values: [old] })
-    assert.deepEqual([await sweepKeys(database, 2), await sweepKeys(database, 2), await sweepKeys(database, 2)], [2, 1, 0])
+    assert.deepEqual(
+      [await sweepKeys(database, 2), await sweepKeys(database, 2), await sweepKeys(database, 2)],
+      [2, 1, 0],
+    )
     assert.ok(await lookupKey(database, fresh))
   })
 })

@@ -12,9 +12,27 @@ describe('idempotencyKey', () => {
     assert.equal(idempotencyKey(undefined), undefined)
   })
 
-  for (const header of ['', '""', '"', 'a b', '"a', 'a"', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'a, b', '"a", "b"', 'ä', '"a\\b"', 'a\tb', ['a', 'b']]) {
+  for (const header of [
+    '',
+    '""',
+    '"',
+    'a b',
+    '"a',
+    'a"',
+    'x'.repeat(256),
+    `"${'x'.repeat(256)}"`,
+    'a, b',
+    '"a", "b"',
+    'ä',
+    '"a\\b"',
+    'a\tb',
+    ['a', 'b'],
+  ]) {
     it(`refuses ${JSON.stringify(header).slice(0, 40)}`, () => {
-      assert.throws(() => idempotencyKey(header), (error) => hasCode(error, 'INVALID_REQUEST'))
+      assert.throws(
+        () => idempotencyKey(header),
+        (error) => hasCode(error, 'INVALID_REQUEST'),
+      )
     })
   }
 
@@ -30,8 +48,12 @@ describe('keyId and fingerprint', () => {
 
   it('keys of other callers, methods and routes never meet', () => {
     const ids = [
-      keyId(scope, 'k'), keyId({ ...scope, caller: 'user:8' }, 'k'), keyId({ ...scope, method: 'PUT' }, 'k'),
-      keyId({ ...scope, route: '/orders/k' }, ''), keyId(scope, 'k2'), keyId({ ...scope, caller: 'user:7","POST' }, 'k'),
+      keyId(scope, 'k'),
+      keyId({ ...scope, caller: 'user:8' }, 'k'),
+      keyId({ ...scope, method: 'PUT' }, 'k'),
+      keyId({ ...scope, route: '/orders/k' }, ''),
+      keyId(scope, 'k2'),
+      keyId({ ...scope, caller: 'user:7","POST' }, 'k'),
     ]
     assert.equal(new Set(ids.map((id) => id.toString('hex'))).size, ids.length)
     assert.deepEqual(keyId(scope, 'k'), keyId({ ...scope }, 'k'))
@@ -40,7 +62,18 @@ describe('keyId and fingerprint', () => {
   it('the order of keys does not matter, every value does', () => {
     const of = (body: unknown) => fingerprint('POST', '/orders', body).toString('hex')
     assert.equal(of({ a: 1, b: { c: [1, 2], d: 'x' } }), of({ b: { d: 'x', c: [1, 2] }, a: 1 }))
-    const bodies = [{ a: 1 }, { a: '1' }, { a: 2 }, { a: [1, 2] }, { a: [2, 1] }, {}, undefined, null, Buffer.from('{"a":3}'), { a: null }]
+    const bodies = [
+      { a: 1 },
+      { a: '1' },
+      { a: 2 },
+      { a: [1, 2] },
+      { a: [2, 1] },
+      {},
+      undefined,
+      null,
+      Buffer.from('{"a":3}'),
+      { a: null },
+    ]
     assert.equal(new Set(bodies.map(of)).size, bodies.length)
     assert.notEqual(fingerprint('PUT', '/orders', {}).toString('hex'), of({}))
   })
@@ -59,7 +92,10 @@ describe('decideByKey', () => {
   })
 
   it('the same request whose answer is missing goes on with the same effect', () => {
-    assert.deepEqual(decideByKey({ fingerprint: mine, effectId: 'e', response: undefined }, mine), { kind: 'unanswered', effectId: 'e' })
+    assert.deepEqual(decideByKey({ fingerprint: mine, effectId: 'e', response: undefined }, mine), {
+      kind: 'unanswered',
+      effectId: 'e',
+    })
   })
 
   it('another request is refused', () => {
@@ -73,7 +109,17 @@ describe('decideByKey', () => {
   })
 
   it('faults of ours and refusals for load are not stored', () => {
-    assert.deepEqual([200, 201, 400, 404, 409, 422, 429, 500, 503].map(isStorable), [true, true, true, true, true, true, false, false, false])
+    assert.deepEqual([200, 201, 400, 404, 409, 422, 429, 500, 503].map(isStorable), [
+      true,
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
   })
 })
 
@@ -83,7 +129,10 @@ describe('twins', () => {
     const id = keyId({ caller: 'a', method: 'POST', route: '/x' }, 'k')
     {
       using _ = running.enter(id)
-      assert.throws(() => running.enter(Buffer.from(id)), (error) => hasCode(error, 'IDEMPOTENCY_KEY_IN_PROGRESS'))
+      assert.throws(
+        () => running.enter(Buffer.from(id)),
+        (error) => hasCode(error, 'IDEMPOTENCY_KEY_IN_PROGRESS'),
+      )
       using __ = running.enter(keyId({ caller: 'b', method: 'POST', route: '/x' }, 'k'))
     }
     running.enter(id)[Symbol.dispose]()

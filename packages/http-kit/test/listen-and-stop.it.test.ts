@@ -108,10 +108,14 @@ describe('stop', () => {
     const server = await echoServer()
     const { promise: rest, resolve: finish } = Promise.withResolvers<string>()
     server.app.get('/stream', { config: { access: 'public' } }, async (_request, reply) => {
-      return reply.send(Readable.from((async function* () {
-        yield 'first '
-        yield await rest
-      })()))
+      return reply.send(
+        Readable.from(
+          (async function* () {
+            yield 'first '
+            yield await rest
+          })(),
+        ),
+      )
     })
     const { port } = await server.listen(anyPort)
     using raw = await rawSocket(port)

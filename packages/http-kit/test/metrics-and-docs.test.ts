@@ -23,7 +23,10 @@ describe('request metrics', () => {
     await using b = await echoServer({ metrics, name: 'b' })
     await a.app.inject('/health')
     await b.app.inject('/health')
-    assert.equal((await metrics.metricsText()).match(/requests_total\{server="[ab]",method="GET",route="\/health"/g)?.length, 2)
+    assert.equal(
+      (await metrics.metricsText()).match(/requests_total\{server="[ab]",method="GET",route="\/health"/g)?.length,
+      2,
+    )
   })
 })
 
@@ -38,7 +41,14 @@ describe('the API’s description', () => {
     const { post } = description.paths['/echo']
     assert.equal(post.requestBody.content['application/json'].schema.properties.data.type, 'string')
     assert.ok(post.responses.default.content['application/problem+json'].schema.properties.code)
-    assert.deepEqual(Object.keys(description.paths).sort(), ['/anything', '/echo', '/health', '/healthz', '/items/{id}', '/ready'])
+    assert.deepEqual(Object.keys(description.paths).sort(), [
+      '/anything',
+      '/echo',
+      '/health',
+      '/healthz',
+      '/items/{id}',
+      '/ready',
+    ])
   })
 
   it('can be browsed with local files only', async () => {

@@ -54,7 +54,9 @@ describe('errors', () => {
   })
 
   it('an unknown error is 500 without a word of it, and the log has it under the request id', async () => {
-    const { server, lines } = await failingServer(new Error('select * from secrets', { cause: new Error('at the root') }))
+    const { server, lines } = await failingServer(
+      new Error('select * from secrets', { cause: new Error('at the root') }),
+    )
     await using _ = server
     const answer = await server.app.inject({ url: '/fails', headers: { 'x-request-id': 'r-18' } })
     assert.equal(answer.statusCode, 500)

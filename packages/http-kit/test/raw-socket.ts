@@ -45,6 +45,11 @@ function fail(ms: number, missing: () => string): Promise<never> {
 
 /** A POST of JSON as text on the wire. */
 export function post(path: string, body: string, headers: readonly string[] = []): string {
-  const lines = [`POST ${path} HTTP/1.1`, 'host: x', 'content-type: application/json', `content-length: ${Buffer.byteLength(body)}`]
+  const lines = [
+    `POST ${path} HTTP/1.1`,
+    'host: x',
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ]
   return `${[...lines, ...headers].join('\r\n')}\r\n\r\n${body}`
 }

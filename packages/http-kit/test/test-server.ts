@@ -1,5 +1,5 @@
-import { Type } from 'typebox'
 import { nullLogger } from '@headrace/runtime'
+import { Type } from 'typebox'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../src/index.ts'
 
 /** A server with one route that takes and gives a small body. */
@@ -20,7 +20,14 @@ export async function echoServer(options: Partial<HttpServerOptions> = {}): Prom
     return { ...request.body, data }
   })
   server.app.post('/anything', { config: { access: 'public' } }, async (request) => ({ got: typeof request.body }))
-  const query = Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })), all: Type.Optional(Type.Boolean()) })
-  server.app.get('/items/:id', { config: { access: 'public' }, schema: { querystring: query } }, async (request) => request.query)
+  const query = Type.Object({
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
+    all: Type.Optional(Type.Boolean()),
+  })
+  server.app.get(
+    '/items/:id',
+    { config: { access: 'public' }, schema: { querystring: query } },
+    async (request) => request.query,
+  )
   return server
 }

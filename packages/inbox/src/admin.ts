@@ -26,7 +26,9 @@ export interface QueueStatus {
 
 /** The status of every group and topic. */
 export async function queueStatus(database: Queryable): Promise<QueueStatus[]> {
-  const { rows } = await database.query<{ [K in keyof Omit<QueueStatus, 'group'>]: QueueStatus[K] } & { group_name: string }>({
+  const { rows } = await database.query<
+    { [K in keyof Omit<QueueStatus, 'group'>]: QueueStatus[K] } & { group_name: string }
+  >({
     name: 'admin.queues',
     text: `with owned as (
              select group_name, topic, count(owner)::int as partitions, count(distinct owner)::int as members

@@ -128,10 +128,16 @@ export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): P
     await faults.at('batch.after-open')
     const waits = ({ message }: LaneMessage) => rules.isWork || behind.has(rules.queueKey(message))
     const now = runs.flatMap(({ messages }) => messages.filter((message) => !waits(message)))
-    const later = runs.flatMap(({ lane, messages }) => messages.filter(waits).map((message) => toQueue(rules, lane, message)))
+    const later = runs.flatMap(({ lane, messages }) =>
+      messages.filter(waits).map((message) => toQueue(rules, lane, message)),
+    )
     if (later.length > 0) await enqueue(rules, tx, later)
     for (const { lane, move } of runs) if (move !== undefined) await moveCarrier(tx, lane, move.carrier, move.next)
-    if (rules.handle !== undefined && now.length > 0) await rules.handle(tx, now.map(({ message }) => message))
+    if (rules.handle !== undefined && now.length > 0)
+      await rules.handle(
+        tx,
+        now.map(({ message }) => message),
+      )
     await faults.at('batch.before-commit')
     return later.length
   })

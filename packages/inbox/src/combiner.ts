@@ -49,10 +49,12 @@ export class Combiner {
       const batch = this.#take()
       this.#flights += 1
       this.#lastStart = performance.now()
-      void this.#exclusion.share(() => this.#handle(batch)).then(() => {
-        this.#flights -= 1
-        this.#start()
-      })
+      void this.#exclusion
+        .share(() => this.#handle(batch))
+        .then(() => {
+          this.#flights -= 1
+          this.#start()
+        })
     }
     if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#start(), slowMs)
   }
@@ -77,7 +79,10 @@ export class Combiner {
 
   async #handle(batch: readonly Waiting[]): Promise<void> {
     try {
-      await commitRuns(this.#needs, batch.map(({ run }) => run))
+      await commitRuns(
+        this.#needs,
+        batch.map(({ run }) => run),
+      )
       for (const { resolve } of batch) resolve()
     } catch (error) {
       const cause = rootCause(error)

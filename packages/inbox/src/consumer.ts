@@ -39,7 +39,12 @@ export interface ConsumerNeeds {
 export async function startConsumer(needs: ConsumerNeeds, subscription: Subscription): Promise<Consumer> {
   const rules = rulesOf(subscription)
   const { database, log, membership } = needs
-  const parts = { ...needs, rules, events: guarded(needs.events ?? {}, needs.onError), faults: needs.faults ?? noFaults }
+  const parts = {
+    ...needs,
+    rules,
+    events: guarded(needs.events ?? {}, needs.onError),
+    faults: needs.faults ?? noFaults,
+  }
   await log.declareTopic(rules.topic)
   await declareLeases(database, rules.group, rules.topic, logPartitions)
   await declareLogLanes(database, log, rules)

@@ -184,7 +184,10 @@ export class KeyRun {
   async #commitEffects(finished: readonly Finished[]): Promise<void> {
     const { log, events, faults } = this.#needs
     await log.inTransaction(async (tx) => {
-      await this.#take(tx, finished.map(({ message }) => message))
+      await this.#take(
+        tx,
+        finished.map(({ message }) => message),
+      )
       for (const { effect } of finished) await effect?.(tx)
     })
     this.#settled(finished.map(({ message }) => message))
@@ -219,13 +222,22 @@ export class KeyRun {
    */
   async #take(tx: Queryable, messages: readonly ParkedMessage[]): Promise<void> {
     const holding = holdClaim(tx, this.#claim)
-    const [held, taken] = await Promise.all([holding, deleteParked(tx, messages.map(({ seq }) => seq))])
+    const [held, taken] = await Promise.all([
+      holding,
+      deleteParked(
+        tx,
+        messages.map(({ seq }) => seq),
+      ),
+    ])
     this.#require(held && taken === messages.length)
   }
 
   #require(held: boolean): void {
     if (held) return
     const { group, topic, key, claim } = this.#claim
-    throw new PlatformError('FENCED', `key '${key}' of ${group} ${topic} or its messages were taken after claim ${claim}`)
+    throw new PlatformError(
+      'FENCED',
+      `key '${key}' of ${group} ${topic} or its messages were taken after claim ${claim}`,
+    )
   }
 }

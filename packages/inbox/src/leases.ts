@@ -1,6 +1,6 @@
 import type { Database } from '@headrace/database'
 import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
-import { memberAlive, type Membership, type Term } from './membership.ts'
+import { type Membership, memberAlive, type Term } from './membership.ts'
 
 /** A lease on one partition. */
 export interface Lease {
@@ -69,7 +69,11 @@ class ShareKeeper implements LeaseKeeper {
     const leave = needs.membership.join(`${options.group} ${options.topic}`)
     const deafen = needs.membership.onChange(() => this.#wake.abort())
     this.#unsubscribe = [leave, deafen]
-    this.#loop = startLoop({ name: `leases of ${options.group}`, run: (signal) => this.#look(signal), onError: needs.onError })
+    this.#loop = startLoop({
+      name: `leases of ${options.group}`,
+      run: (signal) => this.#look(signal),
+      onError: needs.onError,
+    })
   }
 
   get held(): readonly number[] {
@@ -210,7 +214,12 @@ class ShareKeeper implements LeaseKeeper {
 }
 
 /** Makes the lease rows of a subscription. */
-export async function declareLeases(database: Database, group: string, topic: string, partitions: number): Promise<void> {
+export async function declareLeases(
+  database: Database,
+  group: string,
+  topic: string,
+  partitions: number,
+): Promise<void> {
   await database.query({
     text: `insert into headrace.lease (group_name, topic, partition)
            select $1, $2, p from generate_series(0, $3::int - 1) as p on conflict do nothing`,

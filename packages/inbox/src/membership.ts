@@ -123,12 +123,15 @@ class MemberProcess implements Membership {
       const since = performance.now()
       // Not over the pool, whose queue may be long just when signs of life matter.
       await this.#needs.wakeUps
-        .query({
-          name: 'member.seen',
-          text: `update headrace.member set seen_at = clock_timestamp(), subscriptions = $2
+        .query(
+          {
+            name: 'member.seen',
+            text: `update headrace.member set seen_at = clock_timestamp(), subscriptions = $2
                  where id = $1 and seen_at > clock_timestamp() - interval '${leaseMs} ms'`,
-          values: [id, [...this.#subscriptions]],
-        }, beatTimeoutMs)
+            values: [id, [...this.#subscriptions]],
+          },
+          beatTimeoutMs,
+        )
         .then(
           ({ rowCount }) => {
             seenAt = since

@@ -138,12 +138,7 @@ export interface Claim extends QueueName {
 }
 
 /** Claims keys that are due and free. */
-export async function claimKeys(
-  database: Queryable,
-  queue: QueueName,
-  owner: string,
-  count: number,
-): Promise<Claim[]> {
+export async function claimKeys(database: Queryable, queue: QueueName, owner: string, count: number): Promise<Claim[]> {
   const { rows } = await database.query<{ key: string; claim: number }>({
     name: 'parking.claim',
     replan: true,
@@ -241,14 +236,25 @@ export async function deleteParked(tx: Queryable, seqs: readonly number[]): Prom
 export async function recordFailure(
   tx: Queryable,
   seq: number,
-  failure: { readonly state: 'queued' | 'dead'; readonly attempts: number; readonly code: string; readonly error: string },
+  failure: {
+    readonly state: 'queued' | 'dead'
+    readonly attempts: number
+    readonly code: string
+    readonly error: string
+  },
 ): Promise<void> {
   await tx.query({
     name: 'parking.record-failure',
     text: `update headrace.parked_message set state = $2, attempts = $3, code = $4, error = $5, trials = 0,
              parked_at = case when $2 = 'dead' then clock_timestamp() else parked_at end
            where seq = $1`,
-    values: [seq, failure.state, failure.attempts, failure.code, failure.error.slice(0, errorLimit).replaceAll('\u0000', '')],
+    values: [
+      seq,
+      failure.state,
+      failure.attempts,
+      failure.code,
+      failure.error.slice(0, errorLimit).replaceAll('\u0000', ''),
+    ],
   })
 }
 
@@ -304,7 +310,10 @@ export async function releaseStrays(
  * right now; the second looks again, with a snapshot taken after the lock, so that what such a batch has committed is
  * seen. Returns the keys that are still there with messages; they are given back at once.
  */
-export async function closeKeys(tx: Queryable, claims: readonly Claim[]): Promise<{ closed: string[]; open: string[] }> {
+export async function closeKeys(
+  tx: Queryable,
+  claims: readonly Claim[],
+): Promise<{ closed: string[]; open: string[] }> {
   const first = claims[0]
   if (first === undefined) return { closed: [], open: [] }
   const names = [first.group, first.topic, first.owner] as const
@@ -362,9 +371,7 @@ function toParked(row: ParkedRow, topic: string): ParkedMessage {
     position: row.offset,
     at: row.at_ms,
     // Origins of foreign messages hold a slash.
-    ...(row.origin.includes('/')
-      ? {}
-      : { origin: { log: row.origin, partition: row.partition, offset: row.offset } }),
+    ...(row.origin.includes('/') ? {} : { origin: { log: row.origin, partition: row.partition, offset: row.offset } }),
     attempt: row.attempts + 1,
     trials: row.trials,
   }

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
 import type { Batch, CarriedMessage, CarrierPosition, ReadFrom, Transport } from '@headrace/transport'
-import { type BatchNeeds, type CarrierMove, fenced, handleOnTrial, isFenced, type LaneMessage, type LaneRun } from './batch.ts'
+import {
+  type BatchNeeds,
+  type CarrierMove,
+  fenced,
+  handleOnTrial,
+  isFenced,
+  type LaneMessage,
+  type LaneRun,
+} from './batch.ts'
 import type { Combiner } from './combiner.ts'
 import { type Exclusion, Turns } from './exclusion.ts'
 import {
@@ -9,8 +17,8 @@ import {
   endTrial,
   type Lane,
   type LaneAddress,
-  laneAddress,
   type LanePlace,
+  laneAddress,
   openLane,
   takeLanes,
   wholeBatch,
@@ -42,7 +50,9 @@ interface CarrierReading {
   readonly partition: number
   next: CarrierPosition | undefined
   /** The first position that was passed over because something before it is missing. */
-  passed: { readonly position: number; readonly incarnation: string; readonly lane: Lane; readonly offset: number } | undefined
+  passed:
+    | { readonly position: number; readonly incarnation: string; readonly lane: Lane; readonly offset: number }
+    | undefined
   /** Times that going back found the same hole again. */
   vain: number
   /** Ends the present read, to start again at `passed` or `next`. */
@@ -149,7 +159,10 @@ export class PartitionReader implements LeaseHolder {
     carrier.again = new AbortController()
     const signal = AbortSignal.any([this.#signal, carrier.again.signal])
     const { topic, group } = this.#needs.rules
-    for await (const batch of carrier.transport.read(topic, carrier.partition, this.#from(carrier), { signal, group })) {
+    for await (const batch of carrier.transport.read(topic, carrier.partition, this.#from(carrier), {
+      signal,
+      group,
+    })) {
       try {
         await this.#order.take(() => this.#offer(carrier, batch))
       } catch (error) {
@@ -295,7 +308,8 @@ function storable(message: CarriedMessage): CarriedMessage {
 }
 
 function storableName(name: string): string {
-  const clean = name.isWellFormed() && !name.includes('\u0000') ? name : name.toWellFormed().replaceAll('\u0000', '\ufffd')
+  const clean =
+    name.isWellFormed() && !name.includes('\u0000') ? name : name.toWellFormed().replaceAll('\u0000', '\ufffd')
   if (clean === name && name.length <= nameLimit) return name
   // What was changed keeps its identity: different names stay different.
   return `${clean.slice(0, nameLimit)}~${createHash('sha256').update(name, 'utf16le').digest('hex')}`

@@ -2,8 +2,8 @@ import { type Database, isInfrastructureError } from '@headrace/database'
 import type { Log } from '@headrace/log'
 import {
   type BackgroundSet,
-  backgroundSet,
   Bell,
+  backgroundSet,
   type FaultPoints,
   type OnBackgroundError,
   type Running,
@@ -12,7 +12,8 @@ import {
 } from '@headrace/runtime'
 import { isFenced } from './batch.ts'
 import type { Exclusion } from './exclusion.ts'
-import { memberAlive, type Membership, type Term } from './membership.ts'
+import { KeyRun } from './key-run.ts'
+import { type Membership, memberAlive, type Term } from './membership.ts'
 import {
   type Claim,
   claimKeys,
@@ -22,7 +23,6 @@ import {
   type QueueName,
   releaseStrays,
 } from './parking-store.ts'
-import { KeyRun } from './key-run.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents } from './types.ts'
 
@@ -142,7 +142,12 @@ export class Resumer implements AsyncDisposable {
   #releaseStrays(term: Term): Promise<void> {
     this.#doubtful = false
     const held = [...this.#held].filter(({ owner }) => owner === term.id)
-    return releaseStrays(this.#needs.database, this.#queue, term.id, held.map(({ key }) => key))
+    return releaseStrays(
+      this.#needs.database,
+      this.#queue,
+      term.id,
+      held.map(({ key }) => key),
+    )
   }
 
   async #doubting<T>(action: () => Promise<T>): Promise<T> {

@@ -23,7 +23,10 @@ describe('the mutants of key-value drivers', { concurrency: true }, () => {
 
   it('has a mutant for each promise', () => {
     const killed = new Set(keyValueMutants.map(({ kills }) => kills))
-    assert.deepEqual(keyValuePromises.map(({ name }) => name).filter((name) => !killed.has(name)), [])
+    assert.deepEqual(
+      keyValuePromises.map(({ name }) => name).filter((name) => !killed.has(name)),
+      [],
+    )
   })
 })
 

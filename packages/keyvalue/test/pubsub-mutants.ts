@@ -65,9 +65,11 @@ export const pubSubMutants: readonly PubSubMutant[] = [
     naive((listeners, payload) => {
       const present = [...listeners]
       queueMicrotask(() => callAll(present, payload))
-    })),
+    }),
+  ),
   mutant('a subscription hears only what is published after it began', () =>
-    naive((listeners, payload) => queueMicrotask(() => callAll(listeners, payload)))),
+    naive((listeners, payload) => queueMicrotask(() => callAll(listeners, payload))),
+  ),
   mutant('a subscription hears only what is published after it began', (pubsub) => {
     const last = new Map<string, string>()
     return {
@@ -83,7 +85,8 @@ export const pubSubMutants: readonly PubSubMutant[] = [
     }
   }),
   mutant('a function that subscribes twice is called twice, and ends one by one', () =>
-    naive((listeners, payload) => queueMicrotask(() => callAll(listeners, payload)))),
+    naive((listeners, payload) => queueMicrotask(() => callAll(listeners, payload))),
+  ),
   mutant('a listener that throws is told of and harms no other, here and there', (_, { onError }) =>
     naive((listeners, payload) => {
       const present = [...listeners]
@@ -94,7 +97,8 @@ export const pubSubMutants: readonly PubSubMutant[] = [
           onError(error)
         }
       })
-    })),
+    }),
+  ),
   mutant('payloads arrive unchanged, from the empty one to the longest', (pubsub) => ({
     publish: (channel, payload) => pubsub.publish(channel, payload.replace(/^ /, '')),
   })),

@@ -23,7 +23,10 @@ describe('the suite for pub/sub drivers', { concurrency: true }, () => {
 
   it('has a mutant for each promise', () => {
     const killed = new Set(pubSubMutants.map(({ kills }) => kills))
-    assert.deepEqual(pubSubPromises.map(({ name }) => name).filter((name) => !killed.has(name)), [])
+    assert.deepEqual(
+      pubSubPromises.map(({ name }) => name).filter((name) => !killed.has(name)),
+      [],
+    )
   })
 })
 

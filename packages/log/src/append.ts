@@ -1,4 +1,4 @@
-import { type Collector, sqlState, type Statement } from '@headrace/database'
+import { type Collector, type Statement, sqlState } from '@headrace/database'
 import { PlatformError } from '@headrace/runtime'
 import { type Headers, logPartitions, type Message, messageBytes, partitionOf } from '@headrace/transport'
 
@@ -46,7 +46,9 @@ export function appendCollector(listener: AppendListener): Collector<NewMessage,
     statement: appendStatement,
     committed(items, rows) {
       // Without rows the answer was lost; whoever waits for the messages finds them by its poll.
-      const next = new Map((rows ?? []).map((row) => [`${row.topic}/${row.partition}`, { ...row, offset: row.first_offset }]))
+      const next = new Map(
+        (rows ?? []).map((row) => [`${row.topic}/${row.partition}`, { ...row, offset: row.first_offset }]),
+      )
       for (const item of items) {
         const partition = partitionOf(item.key, logPartitions)
         const slot = next.get(`${item.topic}/${partition}`)
@@ -54,7 +56,11 @@ export function appendCollector(listener: AppendListener): Collector<NewMessage,
         listener.message(item, { partition, offset: slot.offset, atMs: slot.at_ms })
         slot.offset += 1
       }
-      const appended = [...next.values()].map(({ topic, partition, offset }) => ({ topic, partition, nextOffset: offset }))
+      const appended = [...next.values()].map(({ topic, partition, offset }) => ({
+        topic,
+        partition,
+        nextOffset: offset,
+      }))
       listener.committed(appended)
     },
   }

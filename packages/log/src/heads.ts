@@ -79,7 +79,10 @@ export function startHeads(needs: HeadsNeeds): Heads {
       for (const { topic, partition, nextOffset } of appended) {
         learn(topic, partition, nextOffset)
         // Nobody else, nobody to tell: a ring costs as much as a commit.
-        if (!wakeUps.isAlone) wakeUps.notify(channel, `${topic} ${partition} ${nextOffset}`, `${topic} ${partition}`)
+        if (wakeUps.isAlone) continue
+        // Commits may be told out of order, and of the rings of a partition only the last is sent.
+        const furthest = known.get(`${topic}/${partition}`) ?? nextOffset
+        wakeUps.notify(channel, `${topic} ${partition} ${furthest}`, `${topic} ${partition}`)
       }
     },
     reaches,

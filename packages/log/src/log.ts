@@ -1,11 +1,5 @@
 import type { Database, MigrationSource, Transaction, TransactionOptions, WakeUps } from '@headrace/database'
-import {
-  type FaultPoints,
-  noFaults,
-  type OnBackgroundError,
-  PlatformError,
-  type Running,
-} from '@headrace/runtime'
+import { type FaultPoints, noFaults, type OnBackgroundError, PlatformError, type Running } from '@headrace/runtime'
 import type { LogRange } from '@headrace/transport'
 import { appendCollector, isUnknownTopic, type NewMessage, requireStorable, requireWithinLimit } from './append.ts'
 import { type Heads, readHeads, startHeads } from './heads.ts'
@@ -80,10 +74,7 @@ class DatabaseLog implements Log {
     return declareTopic(this.#database, topic)
   }
 
-  async inTransaction<T>(
-    work: (tx: LogTransaction) => Promise<T> | T,
-    options?: TransactionOptions,
-  ): Promise<T> {
+  async inTransaction<T>(work: (tx: LogTransaction) => Promise<T> | T, options?: TransactionOptions): Promise<T> {
     try {
       return await this.#database.inTransaction((tx) => work(this.appendingTo(tx)), options)
     } catch (error) {

@@ -26,7 +26,10 @@ export class Tail {
   }
 
   /** Keeps a message that was committed at this offset. Calls for one partition may come out of order. */
-  add(message: NewMessage, place: { readonly partition: number; readonly offset: number; readonly atMs: number }): void {
+  add(
+    message: NewMessage,
+    place: { readonly partition: number; readonly offset: number; readonly atMs: number },
+  ): void {
     if (!this.#read.has(message.topic)) return
     const name = `${message.topic}/${place.partition}`
     let segment = this.#segments.get(name)

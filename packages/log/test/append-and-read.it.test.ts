@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { hasCode } from '@headrace/runtime'
 import { logPartitions, messageBytes, partitionOf } from '@headrace/transport'
-import { untilTrue } from '@headrace/database/testing'
 import type { Log } from '../src/index.ts'
 import { message, startLog, startProcess } from './support/process.ts'
 import { randomFrom, seeded } from './support/seed.ts'
@@ -11,7 +10,10 @@ const all = { from: 1, sinceMs: 0, maxMessages: 10_000, maxBytes: 2 ** 30 }
 
 async function idsOf(log: Log, topic: string): Promise<string[]> {
   const partitions = Array.from({ length: logPartitions }, (_, partition) => log.read({ topic, partition, ...all }))
-  return (await Promise.all(partitions)).flat().map(({ id }) => id).sort()
+  return (await Promise.all(partitions))
+    .flat()
+    .map(({ id }) => id)
+    .sort()
 }
 
 describe('append', () => {
@@ -28,7 +30,9 @@ describe('append', () => {
         body: Buffer.from([0, 255, n, 0, 39, 92]),
       }),
     )
-    await writer.log.inTransaction((tx) => messages.forEach((each) => tx.append(each)))
+    await writer.log.inTransaction((tx) => {
+      for (const each of messages) tx.append(each)
+    })
     for (const each of messages) {
       const range = { topic: 't', partition: partitionOf(each.key), ...all }
       const [near, far] = [await writer.log.read(range), await reader.log.read(range)]
@@ -70,20 +74,31 @@ describe('append', () => {
     await using reader = await startProcess(test.url)
     for (let partition = 0; partition < logPartitions; partition += 1) {
       const records = await reader.log.read({ topic: 't', partition, ...all })
-      assert.deepEqual(records.map(({ position }) => position), records.map((_, index) => index + 1))
+      assert.deepEqual(
+        records.map(({ position }) => position),
+        records.map((_, index) => index + 1),
+      )
       const numbers = records.map(({ id }) => Number(id))
-      assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b))
+      assert.deepEqual(
+        numbers,
+        numbers.toSorted((a, b) => a - b),
+      )
     }
   })
 
   it('refuses a message over the limit at once, headers included, and the transaction may go on without it', async () => {
     await using test = await startLog({ messageLimitBytes: 200 })
     await test.log.declareTopic('t')
-    const fits = message('t', 'fits', { body: Buffer.alloc(200 - messageBytes(message('t', 'fits', { body: Buffer.alloc(0) }))) })
+    const fits = message('t', 'fits', {
+      body: Buffer.alloc(200 - messageBytes(message('t', 'fits', { body: Buffer.alloc(0) }))),
+    })
     const oversized = message('t', 'over', { headers: { long: 'x'.repeat(200) } })
     await test.log.inTransaction((tx) => {
       tx.append(fits)
-      assert.throws(() => tx.append(oversized), (error) => hasCode(error, 'MESSAGE_TOO_LARGE'))
+      assert.throws(
+        () => tx.append(oversized),
+        (error) => hasCode(error, 'MESSAGE_TOO_LARGE'),
+      )
     })
     await assert.rejects(
       test.log.inTransaction((tx) => {
@@ -109,7 +124,10 @@ describe('append', () => {
     ]
     await test.log.inTransaction((tx) => {
       for (const part of malformed) {
-        assert.throws(() => tx.append(message('t', 'm', part)), (error) => hasCode(error, 'MESSAGE_MALFORMED'))
+        assert.throws(
+          () => tx.append(message('t', 'm', part)),
+          (error) => hasCode(error, 'MESSAGE_MALFORMED'),
+        )
       }
       tx.append(message('t', 'longest', { key: 'ä'.repeat(512) }))
     })
@@ -151,7 +169,14 @@ describe('read', () => {
         )
         await Promise.all(appends)
         const partition = partitionOf(`k${pick(3)}`)
-        const range = { topic: 't', partition, from: 1 + pick(80), sinceMs: 0, maxMessages: 1 + pick(20), maxBytes: 1 + pick(100) }
+        const range = {
+          topic: 't',
+          partition,
+          from: 1 + pick(80),
+          sinceMs: 0,
+          maxMessages: 1 + pick(20),
+          maxBytes: 1 + pick(100),
+        }
         const [near, far] = [await local.log.read(range), await foreign.log.read(range)]
         const shared = Math.min(near.length, far.length)
         assert.deepEqual(near.slice(0, shared).map(plain), far.slice(0, shared).map(plain))
@@ -164,13 +189,22 @@ describe('read', () => {
     await using reader = await startProcess(writer.url)
     await writer.log.declareTopic('t')
     const sizes = [10, 500, 10, 10, 2_000]
-    await writer.log.inTransaction((tx) =>
-      sizes.forEach((bytes, n) => tx.append(message('t', `${n}`, { key: 'k', body: Buffer.alloc(bytes) }))),
-    )
+    await writer.log.inTransaction((tx) => {
+      for (const [n, bytes] of sizes.entries()) {
+        tx.append(message('t', `${n}`, { key: 'k', body: Buffer.alloc(bytes) }))
+      }
+    })
     for (const { log } of [writer, reader]) {
       const lengths: number[] = []
       for (let from = 1; from <= sizes.length; ) {
-        const read = await log.read({ topic: 't', partition: partitionOf('k'), from, sinceMs: 0, maxMessages: 3, maxBytes: 530 })
+        const read = await log.read({
+          topic: 't',
+          partition: partitionOf('k'),
+          from,
+          sinceMs: 0,
+          maxMessages: 3,
+          maxBytes: 530,
+        })
         lengths.push(read.length)
         from += read.length
       }
@@ -200,65 +234,6 @@ describe('read', () => {
     assert.equal(await test.log.find('u', 'm'), undefined)
   })
 })
-
-describe('available', () => {
-  it('resolves at once where there is something, and else when another process or this one appends', async () => {
-    await using here = await startLog()
-    await using there = await startProcess(here.url)
-    await here.log.declareTopic('t')
-    const partition = partitionOf('k')
-    const signal = AbortSignal.timeout(5_000)
-    for (const [offset, { log }] of [[1, here], [2, there]] as const) {
-      const waits = [here, there].map((process) => process.log.available('t', partition, offset, signal))
-      await log.inTransaction((tx) => tx.append(message('t', `${offset}`, { key: 'k' })))
-      await Promise.all(waits)
-    }
-    await here.log.available('t', partition, 1, signal)
-    assert.equal(signal.aborted, false)
-  })
-
-  it('resolves although no ring comes, by its poll', async () => {
-    await using test = await startLog()
-    await test.log.declareTopic('t')
-    const signal = AbortSignal.timeout(5_000)
-    const waits = test.log.available('t', 0, 1, signal)
-    await test.database.query({ text: `update headrace.log_head set next_offset = 2 where partition = 0` })
-    await waits
-    assert.equal(signal.aborted, false)
-  })
-
-  it('resolves when its signal aborts, and leaves no listener', async () => {
-    await using test = await startLog()
-    await test.log.declareTopic('t')
-    const aborting = new AbortController()
-    let woken = false
-    const waits = test.log.available('t', 0, 1, aborting.signal).then(() => (woken = true))
-    aborting.abort()
-    await waits
-    assert.equal(woken, true)
-  })
-
-  it('is not led astray by malformed rings', async () => {
-    await using test = await startLog()
-    await test.log.declareTopic('t')
-    for (const payload of ['', 't', 't x y', 't 0 NaN', 't 0 -5', 't 0 Infinity', 't 0 1e30']) {
-      await test.database.query({ text: 'select pg_notify($1, $2)', values: ['headrace_log', payload] })
-    }
-    const aborting = new AbortController()
-    let woken = false
-    const waits = test.log.available('t', 0, 1, aborting.signal).then(() => (woken = true))
-    await test.log.inTransaction((tx) => tx.append(message('t', 'm', { key: keyOf(1) })))
-    await untilTrue('the other partition has grown', async () => (await test.log.heads('t')).some((head) => head.nextOffset > 1))
-    assert.equal(woken, false)
-    aborting.abort()
-    await waits
-  })
-})
-
-/** A key of this partition. */
-function keyOf(partition: number): string {
-  for (let n = 0; ; n += 1) if (partitionOf(`k${n}`) === partition) return `k${n}`
-}
 
 function plain({ body, headers, ...rest }: { body: Uint8Array; headers: object }) {
   return { ...rest, headers: { ...headers }, body: [...body] }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { proveCommitOrder, type ProofOptions } from './support/commit-order.ts'
+import { type ProofOptions, proveCommitOrder } from './support/commit-order.ts'
 import { appendAtOnce, headsInArrivalOrder, sequenceOffsets, timeOfBegin } from './support/log-mutants.ts'
 import { seeded } from './support/seed.ts'
 
@@ -27,6 +27,7 @@ describe('the proof kills a log that', () => {
       seeded(async () => {
         const { violations } = await proveCommitOrder({ transactions: 200, ...options })
         assert.match(violations.join('\n'), sees)
-      }))
+      }),
+    )
   }
 })

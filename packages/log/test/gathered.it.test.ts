@@ -35,7 +35,10 @@ describe('gathered appends', () => {
       for (let partition = 0; partition < logPartitions; partition += 1) {
         const range = { topic: 't', partition, from: 1, sinceMs: 0, maxMessages: 1_000, maxBytes: 1_000_000 }
         const ids = (await test.log.read(range)).map(({ id }) => Number(id))
-        assert.deepEqual(ids, ids.toSorted((a, b) => a - b))
+        assert.deepEqual(
+          ids,
+          ids.toSorted((a, b) => a - b),
+        )
         found.push(...ids.map(String))
       }
       assert.deepEqual(found.sort(), submitted.sort())

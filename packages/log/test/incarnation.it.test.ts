@@ -35,7 +35,9 @@ describe('the incarnation of a log', () => {
     await using test = await logDatabase()
     await using stack = new AsyncDisposableStack()
     for (const expected of [1, 2]) {
-      const processes = await Promise.all(Array.from({ length: 4 }, async () => stack.use(await startProcess(test.url))))
+      const processes = await Promise.all(
+        Array.from({ length: 4 }, async () => stack.use(await startProcess(test.url))),
+      )
       assert.equal(new Set(processes.map(({ log }) => log.id)).size, 1)
       const { database } = processes[0] ?? assert.fail('none')
       assert.equal((await incarnations(database)).length, expected)

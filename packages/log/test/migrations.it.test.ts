@@ -25,7 +25,13 @@ describe("the log's migrations", () => {
       await process.log.inTransaction((tx) => tx.append(message('t', 'new', { key })))
       const range = { topic: 't', partition: partitionOf(key), from: 1, sinceMs: 0, maxMessages: 10, maxBytes: 1_000 }
       const read = await process.log.read(range)
-      assert.deepEqual(read.map(({ id, position }) => [id, position]), [['old', 1], ['new', 2]])
+      assert.deepEqual(
+        read.map(({ id, position }) => [id, position]),
+        [
+          ['old', 1],
+          ['new', 2],
+        ],
+      )
     })
   }
 })

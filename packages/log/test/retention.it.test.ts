@@ -62,7 +62,10 @@ describe('attachChildren', () => {
       text: `select to_char((now() + h * interval '1 hour') at time zone 'utc', '"log_"YYYYMMDDHH24') as name
              from generate_series(-1, 24) as h order by 1`,
     })
-    assert.deepEqual(made, rows.map(({ name }) => name))
+    assert.deepEqual(
+      made,
+      rows.map(({ name }) => name),
+    )
     await attachChildren(test.database)
     assert.deepEqual(await children(test.database), made)
   })
@@ -126,7 +129,10 @@ describe('dropPassedChildren', () => {
     await reader(test.database, 'slow', 't', 29)
     assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs), [test.middle])
     const read = await test.log.read({ topic: 't', partition: 0, from: 29, sinceMs: 0, maxMessages: 9, maxBytes: 999 })
-    assert.deepEqual(read.map(({ position }) => position), [29, 30])
+    assert.deepEqual(
+      read.map(({ position }) => position),
+      [29, 30],
+    )
     await reader(test.database, 'slow', 't', 30)
     assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs), [test.youngest])
   })
@@ -145,11 +151,21 @@ describe('dropPassedChildren', () => {
     const dropping = dropPassedChildren(needsOf(test), hourMs)
     await untilTrue('the detach waits', () => detachPending(test))
     await append(other, 50)
-    const read = await other.log.read({ topic: 't', partition: 0, from: 11, sinceMs: 0, maxMessages: 99, maxBytes: 9_999 })
+    const read = await other.log.read({
+      topic: 't',
+      partition: 0,
+      from: 11,
+      sinceMs: 0,
+      maxMessages: 99,
+      maxBytes: 9_999,
+    })
     assert.equal(read[0]?.position, 11)
     await open.end()
     await dropping
-    assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs).then(() => childTables(test.database)), await children(test.database))
+    assert.deepEqual(
+      await dropPassedChildren(needsOf(test), hourMs).then(() => childTables(test.database)),
+      await children(test.database),
+    )
   })
 
   it('keeps no process from starting and no child from being attached while it waits', async () => {
@@ -196,7 +212,10 @@ describe('dropPassedChildren', () => {
     await using test = await agedLog()
     const killed = await dropInProcess(test.url, 'retention.after-detach=kill')
     assert.equal(killed.signal, 'SIGKILL')
-    assert.deepEqual((await childTables(test.database)).filter((name) => name === test.oldest), [test.oldest])
+    assert.deepEqual(
+      (await childTables(test.database)).filter((name) => name === test.oldest),
+      [test.oldest],
+    )
     assert.equal((await children(test.database)).includes(test.oldest), false)
     const dropped = await dropPassedChildren(needsOf(test), hourMs)
     assert.deepEqual(dropped, [test.middle, test.youngest])
@@ -206,7 +225,9 @@ describe('dropPassedChildren', () => {
   it('is done once when several processes do it at once', async () => {
     await using test = await agedLog()
     await using other = await startProcess(test.url)
-    const dropped = await Promise.all([test, other, test, other].map((each) => dropPassedChildren(needsOf(each), hourMs)))
+    const dropped = await Promise.all(
+      [test, other, test, other].map((each) => dropPassedChildren(needsOf(each), hourMs)),
+    )
     assert.deepEqual(dropped.flat().sort(), [test.oldest, test.middle, test.youngest])
   })
 
@@ -217,8 +238,16 @@ describe('dropPassedChildren', () => {
     const aborting = new AbortController()
     const position = { incarnation: test.log.id, number: 3 }
     await using carrier = postgresTransport(test.log)
-    for await (const { messages } of carrier.read('t', 0, { kind: 'position', position }, { signal: aborting.signal })) {
-      assert.deepEqual(messages.map((each) => each.position), Array.from({ length: 10 }, (_, n) => 21 + n))
+    for await (const { messages } of carrier.read(
+      't',
+      0,
+      { kind: 'position', position },
+      { signal: aborting.signal },
+    )) {
+      assert.deepEqual(
+        messages.map((each) => each.position),
+        Array.from({ length: 10 }, (_, n) => 21 + n),
+      )
       break
     }
     aborting.abort()
@@ -262,7 +291,10 @@ async function cancelledDetach({ database, url }: LogProcess, child: string): Pr
 
 async function dropInProcess(url: string, faults: string): Promise<{ signal: NodeJS.Signals | null }> {
   const script = fileURLToPath(new URL('fixtures/drop-passed-children.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, url], { env: { ...process.env, HEADRACE_FAULTS: faults }, stdio: 'ignore' })
+  const child = spawn(process.execPath, [script, url], {
+    env: { ...process.env, HEADRACE_FAULTS: faults },
+    stdio: 'ignore',
+  })
   const [, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   return { signal }
 }

@@ -71,10 +71,19 @@ type Step =
   | { readonly kind: 'commit'; readonly partition: number; readonly sizes: readonly number[]; readonly local: boolean }
   | { readonly kind: 'tell'; readonly which: number }
   | { readonly kind: 'lose'; readonly which: number }
-  | { readonly kind: 'read'; readonly partition: number; readonly back: number; readonly max: number; readonly bytes: number }
+  | {
+      readonly kind: 'read'
+      readonly partition: number
+      readonly back: number
+      readonly max: number
+      readonly bytes: number
+    }
   | { readonly kind: 'clear' }
 
-const size = fc.oneof({ weight: 99, arbitrary: fc.nat(100) }, { weight: 1, arbitrary: fc.constantFrom(300_000, 1_100_000) })
+const size = fc.oneof(
+  { weight: 99, arbitrary: fc.nat(100) },
+  { weight: 1, arbitrary: fc.constantFrom(300_000, 1_100_000) },
+)
 const partition = fc.nat(1)
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -86,7 +95,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       local: fc.nat(3).map((n) => n > 0),
     }),
   },
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant('tell' as const), which: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat()) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('tell' as const),
+      which: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat()),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('lose' as const), which: fc.nat() }) },
   {
     weight: 6,
@@ -143,7 +158,10 @@ const walks = fc.array(step, { minLength: 20, maxLength: 80 })
 describe('the tail', () => {
   it('reads what the database holds, or nothing, whoever appends and in whatever order commits are told', () => {
     let answered = 0
-    fc.assert(fc.property(walks, (steps) => void (answered += follow(new Tail(logId), steps))), runs)
+    const walk = (steps: readonly Step[]) => {
+      answered += follow(new Tail(logId), steps)
+    }
+    fc.assert(fc.property(walks, walk), runs)
     assert(answered > 100, `only ${answered} reads were answered`)
   })
 
@@ -152,7 +170,10 @@ describe('the tail', () => {
     heldBy(tail, 1)
     for (let offset = 1; offset <= 10; offset += 1) add(tail, offset)
     const read = tail.read({ topic: 't', partition: 0, from: 4, sinceMs: 0, maxMessages: 3, maxBytes: 1_000 })
-    assert.deepEqual(read?.map(({ position }) => position), [4, 5, 6])
+    assert.deepEqual(
+      read?.map(({ position }) => position),
+      [4, 5, 6],
+    )
   })
 
   it('forgets the older half of what it holds, in messages or bytes, and stays bounded', () => {
@@ -172,7 +193,10 @@ describe('the tail', () => {
     add(tail, 1)
     assert.deepEqual(heldBy(tail, 1), [])
     add(tail, 2)
-    assert.deepEqual(heldBy(tail, 2).map(({ position }) => position), [2])
+    assert.deepEqual(
+      heldBy(tail, 2).map(({ position }) => position),
+      [2],
+    )
   })
 
   it('forgets everything when told so', () => {
@@ -187,12 +211,18 @@ describe('the tail', () => {
 
 describe('the model kills a tail that', () => {
   const mutants: readonly { name: string; make: () => Readable }[] = [
-    { name: 'keeps a segment across what others appended in between', make: () => mutant((tail, place) => ({ ...place, offset: tail.last + 1 })) },
+    {
+      name: 'keeps a segment across what others appended in between',
+      make: () => mutant((tail, place) => ({ ...place, offset: tail.last + 1 })),
+    },
     { name: 'starts anew for messages that are told late', make: () => new Forgetful() },
   ]
   for (const { name, make } of mutants) {
     it(name, () => {
-      const found = fc.check(fc.property(walks, (steps) => void follow(make(), steps)), { ...runs, endOnFailure: true })
+      const found = fc.check(
+        fc.property(walks, (steps) => void follow(make(), steps)),
+        { ...runs, endOnFailure: true },
+      )
       assert.equal(found.failed, true)
     })
   }
@@ -213,7 +243,12 @@ function heldBy(tail: Tail, last: number): readonly CarriedMessage[] {
 }
 
 /** A tail that is told changed places. */
-function mutant(change: (state: { last: number }, place: { partition: number; offset: number; atMs: number }) => { partition: number; offset: number; atMs: number }): Readable {
+function mutant(
+  change: (
+    state: { last: number },
+    place: { partition: number; offset: number; atMs: number },
+  ) => { partition: number; offset: number; atMs: number },
+): Readable {
   const tail = new Tail(logId)
   const last = [0, 0]
   return {

@@ -22,10 +22,12 @@ export function backgroundSet(onError: OnBackgroundError): BackgroundSet {
       return pending.size
     },
     add(name, work) {
-      const tracked = work.then(
-        () => {},
-        (error: unknown) => onError(error, name),
-      ).finally(() => pending.delete(tracked))
+      const tracked = work
+        .then(
+          () => {},
+          (error: unknown) => onError(error, name),
+        )
+        .finally(() => pending.delete(tracked))
       pending.add(tracked)
     },
     async settled() {

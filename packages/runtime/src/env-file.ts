@@ -10,12 +10,18 @@ import type { Environment } from './settings.ts'
  */
 export function parseEnvFile(text: string, fileName: string): Record<string, string> {
   const values = Object.create(null) as Record<string, string>
-  for (const [index, line] of text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/).entries()) {
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .entries()) {
     if (/^\s*(#.*)?$/.test(line)) continue
     const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)$/.exec(line)
     const value = match === null ? undefined : parseValue(match[2] ?? '')
     if (match === null || value === undefined) {
-      throw new PlatformError('INVALID_SETTING', `${fileName}, line ${index + 1}: expected NAME=value, with quotes closed`)
+      throw new PlatformError(
+        'INVALID_SETTING',
+        `${fileName}, line ${index + 1}: expected NAME=value, with quotes closed`,
+      )
     }
     values[match[1] ?? ''] = value
   }
@@ -48,7 +54,9 @@ export function withEnvFile(env: Environment, path: string, options: EnvFileOpti
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     if (isMissing && options.required !== true) return env
-    throw new PlatformError('INVALID_SETTING', `the env file '${path}' cannot be read: ${messageOf(error)}`, { cause: error })
+    throw new PlatformError('INVALID_SETTING', `the env file '${path}' cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   return { ...parseEnvFile(text, path), ...env }
 }

@@ -34,7 +34,8 @@ export const platformErrors = {
     retry: 'never',
     status: 500,
     title: 'invalid setting',
-    operator: 'A setting is malformed or unknown. The message names it, its value and the valid values; mend it and start again.',
+    operator:
+      'A setting is malformed or unknown. The message names it, its value and the valid values; mend it and start again.',
   },
   MODULE_START_FAILED: {
     retry: 'later',
@@ -52,7 +53,8 @@ export const platformErrors = {
     retry: 'unknown',
     status: 500,
     title: 'stopping took too long',
-    operator: 'Something did not finish by its deadline and was left. What was not committed is done again after the next start.',
+    operator:
+      'Something did not finish by its deadline and was left. What was not committed is done again after the next start.',
   },
   DATABASE_UNAVAILABLE: {
     retry: 'later',
@@ -70,19 +72,22 @@ export const platformErrors = {
     retry: 'never',
     status: 500,
     title: 'the data directory is in use',
-    operator: 'Another Headrace runs on this data directory. Stop it, choose another HEADRACE_DATA, or share a server through DATABASE_URL.',
+    operator:
+      'Another Headrace runs on this data directory. Stop it, choose another HEADRACE_DATA, or share a server through DATABASE_URL.',
   },
   DATABASE_START_FAILED: {
     retry: 'later',
     status: 500,
     title: 'the embedded database did not start',
-    operator: 'The message holds the reason from its log: a full disk, missing rights, or a data directory of another version.',
+    operator:
+      'The message holds the reason from its log: a full disk, missing rights, or a data directory of another version.',
   },
   DATABASE_UNSUPPORTED: {
     retry: 'never',
     status: 500,
     title: 'no embedded database for this platform',
-    operator: 'There is no embedded PostgreSQL for this platform. Set DATABASE_URL to a server (15 or newer); that works everywhere.',
+    operator:
+      'There is no embedded PostgreSQL for this platform. Set DATABASE_URL to a server (15 or newer); that works everywhere.',
   },
   SCHEMA_OUTDATED: {
     retry: 'never',
@@ -94,13 +99,15 @@ export const platformErrors = {
     retry: 'never',
     status: 500,
     title: 'an applied migration was changed',
-    operator: 'A migration that has already run differs from its file. Migrations only add: restore the file and write a new one.',
+    operator:
+      'A migration that has already run differs from its file. Migrations only add: restore the file and write a new one.',
   },
   COMMIT_UNKNOWN: {
     retry: 'unknown',
     status: 503,
     title: 'the outcome is unknown',
-    operator: 'The connection was lost after COMMIT was sent and the outcome could not be settled in time. Repeating with the same Idempotency-Key is harmless.',
+    operator:
+      'The connection was lost after COMMIT was sent and the outcome could not be settled in time. Repeating with the same Idempotency-Key is harmless.',
   },
   FENCED: {
     retry: 'later',
@@ -118,7 +125,8 @@ export const platformErrors = {
     retry: 'never',
     status: 500,
     title: 'the number of partitions is fixed',
-    operator: 'A topic’s number of partitions is fixed at creation, because keys would move between partitions. Restore the old number or use a new topic.',
+    operator:
+      'A topic’s number of partitions is fixed at creation, because keys would move between partitions. Restore the old number or use a new topic.',
   },
   MESSAGE_TOO_LARGE: {
     retry: 'never',
@@ -130,13 +138,15 @@ export const platformErrors = {
     retry: 'never',
     status: 400,
     title: 'malformed message',
-    operator: 'The key, id or type of the message is too long, or holds NUL or lone surrogates. The message names the field.',
+    operator:
+      'The key, id or type of the message is too long, or holds NUL or lone surrogates. The message names the field.',
   },
   QUEUE_FULL: {
     retry: 'later',
     status: 503,
     title: 'the queue is full',
-    operator: 'The backlog or the number of requests in flight is at its limit. Nothing was accepted. Add consumers or raise the limit.',
+    operator:
+      'The backlog or the number of requests in flight is at its limit. Nothing was accepted. Add consumers or raise the limit.',
     tells: ['message'],
   },
   QUEUE_UNAVAILABLE: {
@@ -149,7 +159,8 @@ export const platformErrors = {
     retry: 'unknown',
     status: 503,
     title: 'the outcome is unknown',
-    operator: 'The answer did not arrive in time: the message may have been accepted. Repeating with the same Idempotency-Key is harmless.',
+    operator:
+      'The answer did not arrive in time: the message may have been accepted. Repeating with the same Idempotency-Key is harmless.',
     tells: ['message', 'messageId', 'providers'],
   },
   PUBLISH_REFUSED: {
@@ -168,13 +179,15 @@ export const platformErrors = {
     retry: 'unknown',
     status: 503,
     title: 'the key-value store is not available',
-    operator: 'The key-value store did not answer in time. A read learned nothing; a write may have been done. Work resumes by itself.',
+    operator:
+      'The key-value store did not answer in time. A read learned nothing; a write may have been done. Work resumes by itself.',
   },
   LANE_GAP: {
     retry: 'later',
     status: 500,
     title: 'messages are missing on every carrier',
-    operator: 'All carriers were read again and did not hold the next message of the lane. It is healed from the log; see `headrace queues`.',
+    operator:
+      'All carriers were read again and did not hold the next message of the lane. It is healed from the log; see `headrace queues`.',
   },
   POISON_MESSAGE: {
     retry: 'never',
@@ -186,13 +199,15 @@ export const platformErrors = {
     retry: 'never',
     status: 500,
     title: 'the message killed its consumer',
-    operator: 'The process died three times while it handled this message, which was therefore set aside. See `headrace parked show`.',
+    operator:
+      'The process died three times while it handled this message, which was therefore set aside. See `headrace parked show`.',
   },
   ATTEMPTS_EXHAUSTED: {
     retry: 'never',
     status: 500,
     title: 'attempts exhausted',
-    operator: 'The handler failed as often as its subscription allows. Mend the cause, then `headrace parked redrive` or `drop`.',
+    operator:
+      'The handler failed as often as its subscription allows. Mend the cause, then `headrace parked redrive` or `drop`.',
   },
   INVALID_REQUEST: {
     retry: 'never',

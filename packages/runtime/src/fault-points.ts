@@ -67,7 +67,9 @@ function parseFault(entry: string): [FaultPoint, ArmedFault] {
   const match = /^([a-z.-]+)=(kill|pause|throw|delay:(\d+))(?:@(\d+))?$/.exec(entry)
   const name = faultPoints.find((point) => point === match?.[1])
   if (match === null || name === undefined) {
-    throw new RangeError(`HEADRACE_FAULTS: '${entry}' is not <name>=kill|pause|throw|delay:<ms>[@n]; names: ${faultPoints.join(', ')}`)
+    throw new RangeError(
+      `HEADRACE_FAULTS: '${entry}' is not <name>=kill|pause|throw|delay:<ms>[@n]; names: ${faultPoints.join(', ')}`,
+    )
   }
   const action = match[2]?.startsWith('delay') ? 'delay' : (match[2] as 'kill' | 'pause' | 'throw')
   return [name, { action, delayMs: Number(match[3] ?? 0), from: Number(match[4] ?? 1), passed: 0 }]

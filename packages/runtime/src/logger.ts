@@ -1,6 +1,6 @@
 import { pino, stdSerializers } from 'pino'
-import { maskCredentials } from './settings.ts'
 import { textLine } from './log-text.ts'
+import { maskCredentials } from './settings.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]

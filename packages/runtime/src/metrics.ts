@@ -71,7 +71,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     counter: (wanted) => once(wanted.name, () => new Counter({ ...common(wanted), registers: [registry] })),
     gauge: (wanted) => once(wanted.name, () => newGauge(wanted, registry)),
     histogram: (wanted) =>
-      once(wanted.name, () => new Histogram({ ...common(wanted), buckets: [...wanted.buckets], registers: [registry] })),
+      once(
+        wanted.name,
+        () => new Histogram({ ...common(wanted), buckets: [...wanted.buckets], registers: [registry] }),
+      ),
     metricsText: () => registry.metrics(),
     contentType: registry.contentType,
   }

@@ -40,11 +40,17 @@ export interface StopOptions {
  */
 export function selectModules<C>(modules: readonly Module<C>[], only: string | undefined): Module<C>[] {
   if (only === undefined) return [...modules]
-  const wanted = only.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
+  const wanted = only
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
   const valid = modules.flatMap((module) => [module.name, ...module.roles.map((role) => `${module.name}:${role.name}`)])
   const unknown = wanted.find((entry) => !valid.includes(entry))
   if (unknown !== undefined || wanted.length === 0) {
-    throw new PlatformError('INVALID_SETTING', `there is no module or role '${unknown ?? only}': expected a list of ${valid.join(', ')}`)
+    throw new PlatformError(
+      'INVALID_SETTING',
+      `there is no module or role '${unknown ?? only}': expected a list of ${valid.join(', ')}`,
+    )
   }
   const isWanted = (module: Module<C>, role: Role<C>) =>
     wanted.includes(module.name) || wanted.includes(`${module.name}:${role.name}`)
@@ -113,7 +119,10 @@ async function stopInReverse(stops: readonly NamedStop[], deadlineMs: number): P
   }
   const cause = failures.length > 1 ? new AggregateError(failures, 'several roles failed to stop') : failures[0]
   if (late.length > 0) {
-    throw new PlatformError('STOP_TIMEOUT', `not stopped after ${deadlineMs} ms: ${late.join(', ')}`, { details: { late }, cause })
+    throw new PlatformError('STOP_TIMEOUT', `not stopped after ${deadlineMs} ms: ${late.join(', ')}`, {
+      details: { late },
+      cause,
+    })
   }
   if (cause !== undefined) throw cause
 }

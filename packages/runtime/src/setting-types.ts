@@ -29,7 +29,9 @@ export interface SettingOptions<T> {
 }
 
 /** `T` where a value is certain, else `T | undefined`. */
-export type ValueOf<T, Options> = Options extends { readonly default: T } | { readonly required: true } ? T : T | undefined
+export type ValueOf<T, Options> = Options extends { readonly default: T } | { readonly required: true }
+  ? T
+  : T | undefined
 
 interface Reading<T> {
   readonly expects: string
@@ -59,7 +61,8 @@ export interface IntegerOptions extends SettingOptions<number> {
 export function integer<const O extends IntegerOptions>(options: O): Setting<ValueOf<number, O>> {
   const min = options.min ?? 0
   const max = options.max ?? Number.MAX_SAFE_INTEGER
-  const expects = options.max === undefined ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`
+  const expects =
+    options.max === undefined ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`
   return setting<number, O>(options, { expects, parse: (value) => inRange(wholeNumber(value), min, max) })
 }
 
@@ -69,7 +72,9 @@ export function port<const O extends SettingOptions<number>>(options: O): Settin
 }
 
 /** A TCP port, or `off` for none; 0 means any free one. */
-export function portOrOff<const O extends SettingOptions<number | 'off'>>(options: O): Setting<ValueOf<number | 'off', O>> {
+export function portOrOff<const O extends SettingOptions<number | 'off'>>(
+  options: O,
+): Setting<ValueOf<number | 'off', O>> {
   return setting<number | 'off', O>(options, {
     expects: 'a port from 0 to 65535 (0 = any free one) or off',
     parse: (value) => (value === 'off' ? value : portNumber(value)),
@@ -81,7 +86,10 @@ const unitMs: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_
 /** A duration in milliseconds, written as a whole number of them or with a unit: `500`, `30s`, `15m`, `24h`. */
 export function durationMs<const O extends IntegerOptions>(options: O): Setting<ValueOf<number, O>> {
   const parse = scaled(/^(\d+) *(ms|s|m|h|d|)$/, unitMs, options)
-  return setting<number, O>(options, { expects: `milliseconds, or a number with ms, s, m, h or d${range(options)}`, parse })
+  return setting<number, O>(options, {
+    expects: `milliseconds, or a number with ms, s, m, h or d${range(options)}`,
+    parse,
+  })
 }
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
@@ -182,7 +190,10 @@ function range(options: IntegerOptions): string {
 }
 
 function entries(value: string, valid: readonly string[] | undefined): readonly string[] | undefined {
-  const found = value.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
+  const found = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
   const isKnown = (entry: string) => valid === undefined || valid.includes(entry)
   return found.length > 0 && new Set(found).size === found.length && found.every(isKnown) ? found : undefined
 }

@@ -81,6 +81,9 @@ describe('backgroundSet', () => {
 describe('withDeadline', () => {
   it('gives the result in time, else the late error', async () => {
     assert.equal(await withDeadline(Promise.resolve(7), 50, () => new Error('late')), 7)
-    await assert.rejects(withDeadline(new Promise(() => {}), 5, () => new Error('late')), /late/)
+    await assert.rejects(
+      withDeadline(new Promise(() => {}), 5, () => new Error('late')),
+      /late/,
+    )
   })
 })

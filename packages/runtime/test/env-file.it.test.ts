@@ -8,22 +8,45 @@ import { hasCode, parseEnvFile, withEnvFile } from '../src/index.ts'
 describe('parseEnvFile', () => {
   it('takes comments, quotes, blanks around =, export, Windows line ends and a byte order mark', () => {
     const written = [
-      '\uFEFF# a comment', 'A=1', '  B = two words # and a comment', "C='x # y'", 'D="a\\nb\\"c" # comment', '',
-      'export E=5', 'F=', "G=''", 'H=a#b', 'I=http://x/#y', 'J= # nothing', 'A=last',
+      '\uFEFF# a comment',
+      'A=1',
+      '  B = two words # and a comment',
+      "C='x # y'",
+      'D="a\\nb\\"c" # comment',
+      '',
+      'export E=5',
+      'F=',
+      "G=''",
+      'H=a#b',
+      'I=http://x/#y',
+      'J= # nothing',
+      'A=last',
     ].join('\r\n')
     assert.deepEqual(parseEnvFile(written, '.env'), {
-      A: 'last', B: 'two words', C: 'x # y', D: 'a\nb"c', E: '5', F: '', G: '', H: 'a#b', I: 'http://x/#y', J: '',
+      A: 'last',
+      B: 'two words',
+      C: 'x # y',
+      D: 'a\nb"c',
+      E: '5',
+      F: '',
+      G: '',
+      H: 'a#b',
+      I: 'http://x/#y',
+      J: '',
     })
   })
 
   for (const line of ['just words', '=hunter2', '1A=x', 'A="open', "A='open", 'A="x" y', 'my-name=1']) {
     it(`refuses the line ${line} with its number and without showing it`, () => {
-      assert.throws(() => parseEnvFile(`OK=1\n${line}\n`, '.env'), (error: unknown) => {
-        assert.ok(hasCode(error, 'INVALID_SETTING'))
-        assert.match(error.message, /^\.env, line 2: /)
-        assert.ok(!error.message.includes(line))
-        return true
-      })
+      assert.throws(
+        () => parseEnvFile(`OK=1\n${line}\n`, '.env'),
+        (error: unknown) => {
+          assert.ok(hasCode(error, 'INVALID_SETTING'))
+          assert.match(error.message, /^\.env, line 2: /)
+          assert.ok(!error.message.includes(line))
+          return true
+        },
+      )
     })
   }
 
@@ -45,6 +68,9 @@ describe('withEnvFile', () => {
   it('a missing file is fine unless somebody named it', () => {
     const path = join(folder, 'missing.env')
     assert.deepEqual(withEnvFile({ A: '1' }, path), { A: '1' })
-    assert.throws(() => withEnvFile({}, path, { required: true }), (error) => hasCode(error, 'INVALID_SETTING'))
+    assert.throws(
+      () => withEnvFile({}, path, { required: true }),
+      (error) => hasCode(error, 'INVALID_SETTING'),
+    )
   })
 })

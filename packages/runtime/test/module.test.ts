@@ -41,18 +41,27 @@ describe('startModules', () => {
   it('when one does not start, those before it are stopped and the error names it with its cause', async () => {
     const journal: Journal = { entries: [] }
     const broken = role('b', () => Promise.reject(new Error('stop failed too')))
-    await assert.rejects(startModules(modules(role('a'), broken, failing('c'), role('d')), journal), (error: unknown) => {
-      assert.ok(hasCode(error, 'MODULE_START_FAILED'))
-      assert.equal(error.message, "'m:c' did not start: no luck")
-      assert.ok(error.cause instanceof Error && error.cause.message === 'no luck')
-      return true
-    })
+    await assert.rejects(
+      startModules(modules(role('a'), broken, failing('c'), role('d')), journal),
+      (error: unknown) => {
+        assert.ok(hasCode(error, 'MODULE_START_FAILED'))
+        assert.equal(error.message, "'m:c' did not start: no luck")
+        assert.ok(error.cause instanceof Error && error.cause.message === 'no luck')
+        return true
+      },
+    )
     assert.deepEqual(journal.entries, ['start a', 'start b', 'stop b', 'stop a'])
   })
 
   it('one that hangs is named after the deadline, and the others are stopped all the same', async () => {
     const journal: Journal = { entries: [] }
-    const running = await startModules(modules(role('a'), role('b', () => new Promise(() => {}))), journal)
+    const running = await startModules(
+      modules(
+        role('a'),
+        role('b', () => new Promise(() => {})),
+      ),
+      journal,
+    )
     await assert.rejects(running.stop({ deadlineMs: 10 }), (error: unknown) => {
       assert.ok(hasCode(error, 'STOP_TIMEOUT'))
       assert.equal(error.message, 'not stopped after 10 ms: m:b')
@@ -63,7 +72,13 @@ describe('startModules', () => {
 
   it('one that fails to stop is told after the others were stopped', async () => {
     const journal: Journal = { entries: [] }
-    const running = await startModules(modules(role('a'), role('b', () => Promise.reject(new Error('stuck')))), journal)
+    const running = await startModules(
+      modules(
+        role('a'),
+        role('b', () => Promise.reject(new Error('stuck'))),
+      ),
+      journal,
+    )
     await assert.rejects(running.stop(), /stuck/)
     assert.equal(journal.entries.at(-1), 'stop a')
   })

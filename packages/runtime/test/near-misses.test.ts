@@ -6,8 +6,13 @@ const known = ['API_PORT', 'HOST', 'PORT', 'QUEUE_TYPE', 'KAFKA_BROKERS', 'LOG_L
 
 describe('nearMisses', () => {
   for (const [name, meant] of [
-    ['QUEUE_TYP', 'QUEUE_TYPE'], ['KAFKA_BROKER', 'KAFKA_BROKERS'], ['QUEUETYPE', 'QUEUE_TYPE'],
-    ['queue_type', 'QUEUE_TYPE'], ['DATABSE_URL', 'DATABASE_URL'], ['APi_PROT', 'API_PORT'], ['LOG_LEVLE', 'LOG_LEVEL'],
+    ['QUEUE_TYP', 'QUEUE_TYPE'],
+    ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+    ['QUEUETYPE', 'QUEUE_TYPE'],
+    ['queue_type', 'QUEUE_TYPE'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['APi_PROT', 'API_PORT'],
+    ['LOG_LEVLE', 'LOG_LEVEL'],
   ] as const) {
     it(`${name} was probably meant to be ${meant}`, () => {
       assert.deepEqual(nearMisses(known, { [name]: 'x' }), [{ name, meant }])

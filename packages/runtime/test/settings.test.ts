@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
-  boolean, bytes, defineSettings, durationMs, hasCode, integer, list, oneOf, port, portOrOff, readSettings,
-  renderEnvExample, secret, secretValues, text, url,
+  boolean,
+  bytes,
+  defineSettings,
+  durationMs,
+  hasCode,
+  integer,
+  list,
+  oneOf,
+  port,
+  portOrOff,
+  readSettings,
+  renderEnvExample,
+  secret,
+  secretValues,
+  text,
+  url,
 } from '../src/index.ts'
 
 const schema = defineSettings({
@@ -42,15 +56,31 @@ describe('readSettings', () => {
 
   it('reads each type of value', () => {
     const settings = readSettings(schema, {
-      API_PORT: '0', INGEST_PORT: 'off', QUEUE_TYPE: ' memory ', WORKERS: '8', TTL_MS: '24h', LIMIT_BYTES: '900KiB',
-      AUTH: '1', PROVIDERS: 'nats, kafka', PEER_URL: 'http://localhost:8082',
+      API_PORT: '0',
+      INGEST_PORT: 'off',
+      QUEUE_TYPE: ' memory ',
+      WORKERS: '8',
+      TTL_MS: '24h',
+      LIMIT_BYTES: '900KiB',
+      AUTH: '1',
+      PROVIDERS: 'nats, kafka',
+      PEER_URL: 'http://localhost:8082',
     })
     assert.deepEqual(
       { ...settings },
       {
-        API_PORT: 0, INGEST_PORT: 'off', QUEUE_TYPE: 'memory', WORKERS: 8, TTL_MS: 86_400_000, LIMIT_BYTES: 921_600,
-        AUTH: true, PROVIDERS: ['nats', 'kafka'], PEER_URL: 'http://localhost:8082',
-        DATABASE_URL: undefined, TOKEN: undefined, NAME: 'a b',
+        API_PORT: 0,
+        INGEST_PORT: 'off',
+        QUEUE_TYPE: 'memory',
+        WORKERS: 8,
+        TTL_MS: 86_400_000,
+        LIMIT_BYTES: 921_600,
+        AUTH: true,
+        PROVIDERS: ['nats', 'kafka'],
+        PEER_URL: 'http://localhost:8082',
+        DATABASE_URL: undefined,
+        TOKEN: undefined,
+        NAME: 'a b',
       },
     )
   })

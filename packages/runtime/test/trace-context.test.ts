@@ -24,8 +24,17 @@ describe('trace context', () => {
   })
 
   for (const bad of [
-    undefined, 7, '', 'x', [header], header.toUpperCase(), `${header}-more`, `ff${header.slice(2)}`,
-    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`, `00-4bf92f3577b34da6a3ce929d0e0e4736-${'0'.repeat(16)}-01`, '0'.repeat(9999),
+    undefined,
+    7,
+    '',
+    'x',
+    [header],
+    header.toUpperCase(),
+    `${header}-more`,
+    `ff${header.slice(2)}`,
+    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+    `00-4bf92f3577b34da6a3ce929d0e0e4736-${'0'.repeat(16)}-01`,
+    '0'.repeat(9999),
   ]) {
     it(`ignores ${String(bad).slice(0, 60)} and begins a new trace`, () => {
       assert.equal(parseTraceparent(bad), undefined)

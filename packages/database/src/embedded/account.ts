@@ -98,5 +98,8 @@ async function findTools(): Promise<Tools> {
 }
 
 async function works(tool: string, args: readonly string[]): Promise<boolean> {
-  return run(tool, args, { env: { PATH: systemPath } }).then(() => true, () => false)
+  return run(tool, args, { env: { PATH: systemPath } }).then(
+    () => true,
+    () => false,
+  )
 }

@@ -27,7 +27,10 @@ export async function locateBinaries(request: BinariesRequest = {}): Promise<Ser
   const entry = platforms[platform]
   if (entry === undefined) throw unsupported(platform, `there is no embedded PostgreSQL for ${platform}`)
   if (entry.loader !== undefined && !(await exists(entry.loader))) {
-    throw unsupported(platform, `the embedded PostgreSQL needs glibc, and ${entry.loader} is missing (Alpine and other musl systems)`)
+    throw unsupported(
+      platform,
+      `the embedded PostgreSQL needs glibc, and ${entry.loader} is missing (Alpine and other musl systems)`,
+    )
   }
   const root = request.packageRoot ?? installedRoot(platform)
   await recreateLinks(root)
@@ -68,7 +71,10 @@ async function recreateLink(source: string, target: string): Promise<void> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path, constants.R_OK).then(() => true, () => false)
+  return access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  )
 }
 
 function unsupported(platform: string, reason: string, cause?: unknown): PlatformError {

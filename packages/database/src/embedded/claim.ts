@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { PlatformError, sleep } from '@headrace/runtime'
 import { chooseAccount } from './account.ts'
 import { ensureCluster } from './cluster.ts'
@@ -10,7 +10,7 @@ import { type Layout, prepareLayout } from './layout.ts'
 import { type FoundServer, findServer } from './owner.ts'
 import { readPassword } from './password.ts'
 import { boundedLog } from './server-log.ts'
-import { embeddedDefaults, type EmbeddedServerOptions, type ServerBinaries } from './types.ts'
+import { type EmbeddedServerOptions, embeddedDefaults, type ServerBinaries } from './types.ts'
 
 /** Time in ms that a server whose owner has died may take to end. */
 const orphanPatienceMs = 60_000

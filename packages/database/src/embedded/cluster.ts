@@ -1,4 +1,4 @@
-import { readFile, readdir, rename, rm } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlatformError } from '@headrace/runtime'
 import { type Account, asAccount, giveTo, openTo } from './account.ts'

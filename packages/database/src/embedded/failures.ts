@@ -4,15 +4,18 @@ const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory
   {
     // Depending on where the disk ends, the server tells the system's error or the write that was cut short.
     pattern: /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes|ENOSPC|EDQUOT/,
-    remedy: (directory) => `the disk that holds ${directory} is full; free some space (a start needs about 100 MB) or set HEADRACE_DATA to another disk`,
+    remedy: (directory) =>
+      `the disk that holds ${directory} is full; free some space (a start needs about 100 MB) or set HEADRACE_DATA to another disk`,
   },
   {
     pattern: /Read-only file system|EROFS/,
-    remedy: (directory) => `${directory} lies on a read-only file system; set HEADRACE_DATA to a directory that can be written`,
+    remedy: (directory) =>
+      `${directory} lies on a read-only file system; set HEADRACE_DATA to a directory that can be written`,
   },
   {
     pattern: /ermission denied|EACCES|EPERM|wrong ownership|Operation not permitted/,
-    remedy: (directory) => `this user may not use ${directory}; start as the user who made it, correct its owner (chown -R), or set HEADRACE_DATA to another directory`,
+    remedy: (directory) =>
+      `this user may not use ${directory}; start as the user who made it, correct its owner (chown -R), or set HEADRACE_DATA to another directory`,
   },
   {
     pattern: /ENOTDIR|EEXIST/,
@@ -20,7 +23,8 @@ const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory
   },
   {
     pattern: /password authentication failed/,
-    remedy: (directory) => `the password in ${directory} is not the one that the cluster was made with; restore the file from a backup, or start anew with another HEADRACE_DATA`,
+    remedy: (directory) =>
+      `the password in ${directory} is not the one that the cluster was made with; restore the file from a backup, or start anew with another HEADRACE_DATA`,
   },
   {
     pattern: /could not look up effective user ID/,
@@ -28,7 +32,8 @@ const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory
   },
   {
     pattern: /Cannot allocate memory|could not map anonymous shared memory|could not create shared memory/,
-    remedy: () => 'the machine has too little free memory or shared memory; free some, or set DATABASE_URL to a server elsewhere',
+    remedy: () =>
+      'the machine has too little free memory or shared memory; free some, or set DATABASE_URL to a server elsewhere',
   },
 ]
 

@@ -28,7 +28,10 @@ export interface FoundServer {
 
 /** Finds the live server of a data directory through `postmaster.pid` and the command line of the process it names. */
 export async function findServer(layout: Layout): Promise<FoundServer | undefined> {
-  const lines = await readFile(layout.postmasterPid, 'utf8').then((text) => text.split('\n'), () => [])
+  const lines = await readFile(layout.postmasterPid, 'utf8').then(
+    (text) => text.split('\n'),
+    () => [],
+  )
   const pid = Number.parseInt(lines[0] ?? '', 10)
   if (!Number.isInteger(pid) || pid <= 0) return undefined
   const command = `${await commandLine(pid)} `

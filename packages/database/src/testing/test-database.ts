@@ -19,7 +19,8 @@ export interface TestDatabase extends AsyncDisposable {
 export async function testDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const server = process.env['HEADRACE_TEST_DATABASE_URL'] ?? (await sharedServer())
   const name = `${options.name ?? 'test'}_${randomBytes(6).toString('hex')}`
-  if (!/^\w+$/.test(name)) throw new RangeError(`name '${options.name}' has other characters than letters, digits and _`)
+  if (!/^\w+$/.test(name))
+    throw new RangeError(`name '${options.name}' has other characters than letters, digits and _`)
   await administer(server, `create database ${name} template template0`)
   const url = new URL(server)
   url.pathname = `/${name}`

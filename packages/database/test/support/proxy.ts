@@ -13,7 +13,7 @@ import { connect, createServer, type Socket } from 'node:net'
  */
 export type Fate = 'pass' | 'cut' | 'cut-answer' | 'cut-client' | 'hold' | 'swallow'
 
-export interface Proxy extends AsyncDisposable {
+export interface ServerProxy extends AsyncDisposable {
   /** The server's address as seen through the proxy. */
   readonly url: string
   /** Decides about each statement, by its name or, without one, its text. */
@@ -29,14 +29,16 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** A TCP proxy in front of a PostgreSQL server that reads statements and lets connections break at any of them. */
-export async function startProxy(serverUrl: string): Promise<Proxy> {
+export async function startProxy(serverUrl: string): Promise<ServerProxy> {
   const target = new URL(serverUrl)
   const links = new Set<Link>()
   const server = createServer((client) => {
-    if (!proxy.open) return client.destroy()
+    if (!proxy.open) {
+      client.destroy()
+      return
+    }
     const link = new Link(client, connect(Number(target.port || 5432), target.hostname), proxy)
     links.add(link)
-    return undefined
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -44,13 +46,15 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
   const url = new URL(serverUrl)
   url.hostname = '127.0.0.1'
   url.port = String(address.port)
-  const proxy: Proxy = {
+  const proxy: ServerProxy = {
     url: url.href,
     fate: () => 'pass',
     rewrite: (text) => text,
     open: true,
     letGo: async () => void (await Promise.all([...links].map((link) => link.letGo()))),
-    swallowAll: () => links.forEach((link) => link.swallow()),
+    swallowAll: () => {
+      for (const link of links) link.swallow()
+    },
     async [Symbol.asyncDispose]() {
       for (const link of links) link.destroy()
       server.close()
@@ -64,7 +68,7 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
 class Link {
   readonly #client: Socket
   readonly #server: Socket
-  readonly #proxy: Proxy
+  readonly #proxy: ServerProxy
   #started = false
   #pending: Buffer = Buffer.alloc(0)
   #answers: Buffer = Buffer.alloc(0)
@@ -76,7 +80,7 @@ class Link {
   #doomed = Number.POSITIVE_INFINITY
   #unnamed = ''
 
-  constructor(client: Socket, server: Socket, proxy: Proxy) {
+  constructor(client: Socket, server: Socket, proxy: ServerProxy) {
     this.#client = client
     this.#server = server
     this.#proxy = proxy
@@ -122,7 +126,7 @@ class Link {
       const frame = this.#pending.subarray(0, length)
       this.#pending = this.#pending.subarray(length)
       this.#pass(frame)
-      if (this.#swallowing || this.#client.destroyed && this.#held === undefined) return
+      if (this.#swallowing || (this.#client.destroyed && this.#held === undefined)) return
     }
   }
 
@@ -131,8 +135,9 @@ class Link {
     this.#started = true
     const statement = this.#statementOf(type, frame)
     const fate = statement === undefined || this.#held !== undefined ? 'pass' : this.#proxy.fate(statement)
-    if (fate === 'cut') return this.#cut()
-    if (fate === 'swallow') return this.swallow()
+    if (fate === 'cut') this.#cut()
+    if (fate === 'swallow') this.swallow()
+    if (fate === 'cut' || fate === 'swallow') return
     if (fate === 'hold') {
       this.#held = []
       // What the client sent in the same flight is still to be read.
@@ -186,7 +191,10 @@ class Link {
       if (!lost && !this.#client.destroyed) this.#client.write(frame)
       // The first ReadyForQuery ends the start of the session and answers nothing.
       if (frame[0] === 0x5a && this.#asked > 0) this.#answered += 1
-      if (this.#answered >= this.#doomed) return this.#cut()
+      if (this.#answered >= this.#doomed) {
+        this.#cut()
+        return
+      }
     }
   }
 }

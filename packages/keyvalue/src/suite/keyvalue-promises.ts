@@ -132,7 +132,10 @@ export const keyValuePromises: readonly DriverPromise<KeyValueFixture>[] = [
     const key = newKey()
     await fixture.store.set(key, 'value', hour)
     const taken = await simultaneously(fixture, (store) => store.take(key))
-    assert.deepEqual(taken.filter((value) => value !== undefined), ['value'])
+    assert.deepEqual(
+      taken.filter((value) => value !== undefined),
+      ['value'],
+    )
   }),
   driverPromise('delete removes the value and tells whether there was one', async ({ store }) => {
     const key = newKey()
@@ -145,7 +148,10 @@ export const keyValuePromises: readonly DriverPromise<KeyValueFixture>[] = [
     const key = newKey()
     const counters = await simultaneously(fixture, (store) => store.increment(key, hour))
     const counts = counters.map(({ count }) => count).sort((a, b) => a - b)
-    assert.deepEqual(counts, Array.from({ length: callers }, (_, index) => index + 1))
+    assert.deepEqual(
+      counts,
+      Array.from({ length: callers }, (_, index) => index + 1),
+    )
     assert.equal(await fixture.store.get(key), String(callers))
   }),
   driverPromise('later increments do not change the time of a count', async ({ store }) => {
@@ -178,7 +184,11 @@ export const keyValuePromises: readonly DriverPromise<KeyValueFixture>[] = [
   }),
   driverPromise('a value out of bounds is refused and not stored', async ({ store }) => {
     const key = newKey()
-    const bad = [['\0', TypeError], ['\udc00', TypeError], ['x'.repeat(valueLimitBytes + 1), RangeError]] as const
+    const bad = [
+      ['\0', TypeError],
+      ['\udc00', TypeError],
+      ['x'.repeat(valueLimitBytes + 1), RangeError],
+    ] as const
     for (const [value, kind] of bad) {
       await assert.rejects(store.set(key, value, hour), kind)
       await assert.rejects(store.setIfAbsent(key, value, hour), kind)

@@ -167,8 +167,7 @@ async function connected({ here, there }: PubSubFixture, channel: string): Promi
 /** Waits until everything published before has arrived. */
 async function flushed({ here, errors }: PubSubFixture, channel: string, heard: readonly string[][]): Promise<void> {
   here.publish(channel, 'flush')
-  await until(
-    `all subscriptions get the last message (${errors.length} errors)`,
-    () => heard.every((list) => list.includes('flush')),
+  await until(`all subscriptions get the last message (${errors.length} errors)`, () =>
+    heard.every((list) => list.includes('flush')),
   )
 }

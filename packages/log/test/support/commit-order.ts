@@ -3,8 +3,8 @@ import { type Collector, sqlState } from '@headrace/database'
 import { sleep } from '@headrace/runtime'
 import { type CarriedMessage, partitionOf } from '@headrace/transport'
 import type { Log, LogTransaction, NewMessage } from '../../src/index.ts'
+import { type LogProcess, logDatabase, startProcess } from './process.ts'
 import { randomFrom } from './seed.ts'
-import { logDatabase, type LogProcess, startProcess } from './process.ts'
 
 const topics = ['audit', 'orders', 'payments']
 /** Few, so that writers meet. */
@@ -43,10 +43,14 @@ export async function proveCommitOrder(options: ProofOptions): Promise<ProofResu
   await prepare(first)
   await options.prepare?.(first)
   const run = new Run(options)
-  const writing = processes.slice(0, 4).flatMap((process, p) =>
-    Array.from({ length: writersPerProcess }, (_, w) => run.write(process.log, p * writersPerProcess + w)),
+  const writing = processes
+    .slice(0, 4)
+    .flatMap((process, p) =>
+      Array.from({ length: writersPerProcess }, (_, w) => run.write(process.log, p * writersPerProcess + w)),
+    )
+  const readers = [first, processes[1] ?? first, onlyReading].flatMap(({ log }) =>
+    topics.map((topic) => run.read(log, topic)),
   )
-  const readers = [first, processes[1] ?? first, onlyReading].flatMap(({ log }) => topics.map((topic) => run.read(log, topic)))
   await Promise.all(writing)
   run.written = true
   const read = await Promise.all(readers)
@@ -56,7 +60,9 @@ export async function proveCommitOrder(options: ProofOptions): Promise<ProofResu
 
 async function prepare({ log, database }: LogProcess): Promise<void> {
   // Deadlocks, which must not be, are then found soon.
-  await database.query({ text: `do $$ begin execute format('alter database %I set deadlock_timeout = ''100ms''', current_database()); end $$` })
+  await database.query({
+    text: `do $$ begin execute format('alter database %I set deadlock_timeout = ''100ms''', current_database()); end $$`,
+  })
   for (const topic of topics) await log.declareTopic(topic)
   await database.query({
     text: `create table counter as select topic || '/' || key as id, 0 as n
@@ -85,7 +91,9 @@ class Run {
   }
 
   async #transaction(log: Log, name: string, random: () => number): Promise<void> {
-    const counters = [...new Set(Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomCounter(random)))].sort()
+    const counters = [
+      ...new Set(Array.from({ length: 1 + Math.floor(random() * 5) }, () => randomCounter(random))),
+    ].sort()
     const end = random()
     const ids: string[] = []
     try {
@@ -105,7 +113,8 @@ class Run {
       for (const id of ids) this.committed.add(id)
     } catch (error) {
       this.rolledBack += 1
-      if (!(error instanceof Aborted) && sqlState(error) !== '22012') this.violations.push(`a writer was told: ${error}`)
+      if (!(error instanceof Aborted) && sqlState(error) !== '22012')
+        this.violations.push(`a writer was told: ${error}`)
     }
   }
 
@@ -142,7 +151,8 @@ class Run {
       const ids = read.slice(reader, reader + topics.length).flat()
       const seen = new Set(ids)
       if (seen.size !== ids.length) this.violations.push(`${ids.length - seen.size} messages twice`)
-      if (seen.size !== this.committed.size) this.violations.push(`${seen.size} of ${this.committed.size} messages read`)
+      if (seen.size !== this.committed.size)
+        this.violations.push(`${seen.size} of ${this.committed.size} messages read`)
       for (const id of seen) if (!this.committed.has(id)) this.violations.push(`${id} was never committed`)
     }
   }

@@ -1,4 +1,11 @@
-import { type Database, databaseMigrations, migrate, openDatabase, startWakeUps, type WakeUps } from '@headrace/database'
+import {
+  type Database,
+  databaseMigrations,
+  migrate,
+  openDatabase,
+  startWakeUps,
+  type WakeUps,
+} from '@headrace/database'
 import { testDatabase } from '@headrace/database/testing'
 import { type Log, type LogOptions, logMigrations, type NewMessage, openLog } from '../../src/index.ts'
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 
 /** The seed of this run: HEADRACE_TEST_SEED, which the test runner sets and prints, else a new one. */
-export const seed = Number(process.env['HEADRACE_TEST_SEED'] ?? randomInt(2 ** 31))
+export const seed = Number(process.env.HEADRACE_TEST_SEED ?? randomInt(2 ** 31))
 
 /** A sequence of numbers that follows from the seed and a salt: evenly from 0 up to, not including, 1. */
 export function randomFrom(salt: number): () => number {
