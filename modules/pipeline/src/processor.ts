@@ -1,5 +1,6 @@
 import { queueStatus, type Subscription, startConsumer } from '@headrace/inbox'
 import type { Running } from '@headrace/runtime'
+import { PlatformError } from '@headrace/runtime'
 import type { PipelineContext } from './context.ts'
 import type { ProcessorOffer } from './contract.ts'
 import { handleBuiltIn, type OnProcessed, workOf } from './handlers/data-message.ts'
@@ -62,6 +63,10 @@ async function consume(context: PipelineContext, { backlog }: PipelineParts, cou
     died() {
       counters.died += 1
       backlog.removed(1)
+    },
+    gap({ topic, partition, position }: { topic: string; partition: number; position: number }) {
+      const text = `message ${position + 1} of ${topic}/${partition} is on no carrier`
+      onError(new PlatformError('LANE_GAP', text, { details: { topic, partition, position } }), 'processor')
     },
   }
   const onProcessed = (count: number) => {

@@ -10,8 +10,8 @@ export interface Delivery extends CarriedMessage {
 }
 
 /**
- * Handles messages of one partition, in order, in the transaction that moves the cursor. Database work only: slow or
- * external work belongs into `work`. It never takes a second connection and locks shared rows first and sorted.
+ * Handles messages, each key's in order, in the transaction that moves the cursors of the partitions that they come
+ * from. Database work only: slow or external work belongs into `work`. It never takes a second connection and locks shared rows first and sorted.
  *
  * Return: done. Throw: the messages before the one at fault are committed and it is tried again later, alone; say which
  * one with `MessageError`, or each message of the batch gets a transaction of its own. `PoisonMessageError`: dead
