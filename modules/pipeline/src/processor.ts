@@ -1,6 +1,5 @@
 import { queueStatus, type Subscription, startConsumer } from '@headrace/inbox'
-import type { Running } from '@headrace/runtime'
-import { PlatformError } from '@headrace/runtime'
+import { PlatformError, type Running } from '@headrace/runtime'
 import type { PipelineContext } from './context.ts'
 import type { ProcessorOffer } from './contract.ts'
 import { handleBuiltIn, type OnProcessed, workOf } from './handlers/data-message.ts'

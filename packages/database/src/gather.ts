@@ -80,7 +80,7 @@ class Gathering<Item> implements Gather<Item> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject })
       // At the end of this turn, so that requests parsed from one read share a transaction.
-      if (this.#inFlight < this.#flights && this.#waiting.length === 1) queueMicrotask(() => this.#takeOff())
+      if (this.#inFlight < this.#flights && this.#waiting.length === 1) setImmediate(() => this.#takeOff())
     })
   }
 

@@ -106,23 +106,27 @@ const viewColumns = `m.seq, m.group_name, m.topic, m.message_key as key, m.messa
 const viewTables = `headrace.parked_message m
   left join headrace.parked_key k on k.group_name = m.group_name and k.topic = m.topic and k.key = m.key`
 
+const filterColumns = {
+  group: 'm.group_name',
+  topic: 'm.topic',
+  key: 'm.message_key',
+  messageId: 'm.message_id',
+} as const
+
 /** Messages that failed, in the order in which they were parked. */
 export async function listParked(database: Queryable, filter: ParkedFilter = {}): Promise<ParkedView[]> {
+  const { untried, after = 0, limit = 50, ...columns } = filter
+  // Only what is asked for, so that an index can answer it.
+  const asked = Object.entries(columns).filter(([, value]) => value !== undefined)
+  // The names of the remaining fields are those of the filter.
+  const equal = asked.map(
+    ([field], index) => ` and ${filterColumns[field as keyof typeof filterColumns]} = $${index + 3}`,
+  )
   const { rows } = await database.query<ParkedViewRow>({
     text: `select ${viewColumns} from ${viewTables}
-           where ($1::text is null or m.group_name = $1) and ($2::text is null or m.topic = $2)
-             and ($3::text is null or m.message_key = $3) and ($4::text is null or m.message_id = $4)
-             and ($5 or m.state = 'dead' or m.attempts > 0) and m.seq > $6
-           order by m.seq limit $7`,
-    values: [
-      filter.group ?? null,
-      filter.topic ?? null,
-      filter.key ?? null,
-      filter.messageId ?? null,
-      filter.untried ?? false,
-      filter.after ?? 0,
-      filter.limit ?? 50,
-    ],
+           where m.seq > $1${untried ? '' : " and (m.state = 'dead' or m.attempts > 0)"}${equal.join('')}
+           order by m.seq limit $2`,
+    values: [after, limit, ...asked.map(([, value]) => value)],
   })
   return rows.map(toView)
 }

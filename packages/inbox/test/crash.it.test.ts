@@ -44,7 +44,8 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
 
   const random = seededRandom(testSeed())
   for (const [point, mode] of deaths) {
-    const passage = 1 + random.below(3)
+    // Batches and closings gather what there is, so that a second passage need not come.
+    const passage = /^(batch|close)/.test(point) ? 1 : 1 + random.below(3)
     it(`at ${point} (${mode}, passage ${passage}) leaves each effect once`, async () => {
       const topic = `${mode}-${point}`
       await world.log.declareTopic(topic)

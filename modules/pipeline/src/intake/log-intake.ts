@@ -20,6 +20,8 @@ export interface LogIntakeNeeds {
 export function logIntake(needs: LogIntakeNeeds): Intake {
   const { database, log, topic, faults, gatherSizes, backlog } = needs
   const gathering = gather<IntakeItem>({
+    // One is committed while the next is on its way; a third only waits for the same heads.
+    flights: 2,
     database,
     write(tx, items) {
       gatherSizes.observe(items.length)
