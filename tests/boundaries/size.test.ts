@@ -7,7 +7,7 @@ import { isTest, readTree, type Source, type Tree } from './tree.ts'
  * Lines of code of log + inbox + transport, without blank lines and comments: what must be right stays readable in an
  * afternoon. 2 500 was the aim; docs/decisions/0008 says what the rest is and where to take it back.
  */
-const kernelBudgetLines = 3300
+const kernelBudgetLines = 3000
 const kernel = new Set(['packages/log', 'packages/inbox', 'packages/transport'])
 /** A transport's drivers are counted apart: each is bound by the suite, not by this budget. */
 const drivers = /^src\/(memory|postgres|composite)[\w-]*(\.ts$|\/)/
