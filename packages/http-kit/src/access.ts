@@ -8,9 +8,10 @@ import type { FastifyRequest, RouteOptions } from 'fastify'
  *
  * - `public`: anybody.
  * - `person`: whoever has a token, once tokens are required; a token that is sent is always checked.
+ * - `token`: whoever has a token, always.
  * - `internal`: other processes of ours: loopback only, and once `INTERNAL_TOKEN` is set, only its bearers.
  */
-export type Access = 'public' | 'person' | 'internal'
+export type Access = 'public' | 'person' | 'token' | 'internal'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -23,7 +24,7 @@ export type Guard = (request: FastifyRequest) => void | Promise<void>
 
 export type Guards = Readonly<Record<Access, Guard | undefined>>
 
-const rules: readonly string[] = ['public', 'person', 'internal'] satisfies Access[]
+const rules: readonly string[] = ['public', 'person', 'token', 'internal'] satisfies Access[]
 
 /** The route's rule; throws `RangeError` that names the route when it has none. */
 export function accessOf(route: RouteOptions): Access {

@@ -1,6 +1,6 @@
-import type { Metrics } from '@headrace/runtime'
+import { type Metrics, PlatformError } from '@headrace/runtime'
 import type { FastifyRequest, RouteOptions } from 'fastify'
-import { accessOf, type Guard, internalGuard } from './access.ts'
+import { accessOf, type Guard, type Guards, internalGuard } from './access.ts'
 import { docsPath } from './open-api.ts'
 import { requestMetrics } from './request-metrics.ts'
 
@@ -10,11 +10,17 @@ export interface RouteRuleOptions {
   readonly docs?: object
   readonly internalToken?: string
   readonly personGuard?: Guard
+  readonly tokenGuard?: Guard
 }
 
 /** Gives each route its guard and its counters. */
 export function routeRules(options: RouteRuleOptions): (route: RouteOptions) => void {
-  const guards = { public: undefined, person: options.personGuard, internal: internalGuard(options.internalToken) }
+  const guards: Guards = {
+    public: undefined,
+    person: options.personGuard,
+    token: options.tokenGuard ?? noTokens,
+    internal: internalGuard(options.internalToken),
+  }
   const metrics = options.metrics === undefined ? undefined : requestMetrics(options.name, options.metrics)
   return (route) => {
     // The reference's own files are added by its plugin, which knows no access rules.
@@ -23,6 +29,11 @@ export function routeRules(options: RouteRuleOptions): (route: RouteOptions) => 
     if (guard !== undefined) route.onRequest = [asHook(guard), ...[route.onRequest ?? []].flat()]
     if (metrics !== undefined) route.onResponse = [metrics.hookFor(route), ...[route.onResponse ?? []].flat()]
   }
+}
+
+/** Where nobody can tell whose a token is, nobody gets in. */
+function noTokens(): void {
+  throw new PlatformError('UNAUTHORIZED', 'this process verifies no tokens')
 }
 
 function isDocs(url: string): boolean {

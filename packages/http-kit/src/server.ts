@@ -29,6 +29,8 @@ export interface HttpServerOptions {
   readonly internalToken?: string
   /** Decides about callers of `person` routes; anybody unless given. */
   readonly personGuard?: Guard
+  /** Asks for a token on routes with `access: 'token'`; without it they are refused. */
+  readonly tokenGuard?: Guard
   /** Allows listening beyond this machine; false unless given. Needs a `personGuard` that asks for tokens. */
   readonly allowPublic?: boolean
   readonly limits?: Partial<HttpLimits>

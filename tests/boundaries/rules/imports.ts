@@ -18,6 +18,8 @@ export const packageOrder = [
   'transport-kafka',
   'log',
   'inbox',
+  'relay',
+  'station',
   'tokens',
   'http-kit',
   'live',

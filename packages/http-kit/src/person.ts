@@ -1,0 +1,43 @@
+import { PlatformError } from '@headrace/runtime'
+import type { FastifyRequest } from 'fastify'
+
+/** Who a token was issued to. */
+export interface Person {
+  /** The account's integer id: the token's `sub`. */
+  readonly id: number
+  /** The same account's UUID: the token's `uid`. */
+  readonly uid: string
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the route's guard, before the body is parsed. */
+    person?: Person
+  }
+}
+
+/** The person whose token came with the request; undefined where none came and none is required. */
+export function personOf(request: FastifyRequest): Person | undefined {
+  return request.person
+}
+
+/**
+ * The user that a request acts for, as a UUID: the token's, else the one that the request names; undefined where
+ * neither is there. Throws `FORBIDDEN` when the request names another user than its token.
+ */
+export function actingUser(request: FastifyRequest, named?: string): string | undefined {
+  const person = personOf(request)
+  if (person === undefined) return named
+  if (named === undefined || isSame(person, named)) return person.uid
+  throw new PlatformError('FORBIDDEN', `user_id '${named}' is not the token's own`)
+}
+
+/** Tells whether a resource may be seen: by its owner, and by everybody where no token came and none is required. */
+export function maySee(request: FastifyRequest, owner: string | number): boolean {
+  const person = personOf(request)
+  return person === undefined || isSame(person, String(owner))
+}
+
+function isSame(person: Person, named: string): boolean {
+  return named === String(person.id) || named.toLowerCase() === person.uid
+}

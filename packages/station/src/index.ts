@@ -1,0 +1,2 @@
+export { type StationNeeds, station } from './start.ts'
+export type { Station } from './station.ts'

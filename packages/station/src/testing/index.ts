@@ -1,0 +1,1 @@
+export { type TestStation, type TestStationOptions, testStation } from './test-station.ts'
