@@ -1,3 +1,4 @@
+export * from './cloud-events.ts'
 export * from './memory.ts'
 export * from './message.ts'
 export * from './postgres.ts'

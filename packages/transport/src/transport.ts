@@ -10,6 +10,8 @@ export type Durability = 'memory' | 'disk' | 'replicated'
 /** A message to publish; a relayed one carries its origin. */
 export interface OutgoingMessage extends Message {
   readonly origin?: Origin
+  /** When the log took it, in ms since the epoch; default now. */
+  readonly at?: number
 }
 
 export interface ReadOptions {

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { decodeEvent, encodeEvent, kafkaBinding, natsBinding, type OutgoingMessage } from '../src/index.ts'
+
+const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
+const fallback = { id: 'orders/3/17', type: 'orders', at: at + 1 }
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+const plain: OutgoingMessage = { id: 'a-1', key: 'k', type: 'orders.placed', headers: {}, body: Buffer.from('{"a":1}') }
+
+for (const [name, binding] of Object.entries({ kafka: kafkaBinding, nats: natsBinding })) {
+  const encode = (message: OutgoingMessage) => encodeEvent(binding, message, { topic: 'orders', at })
+  const decode = (headers: readonly (readonly [string, string])[]) => decodeEvent(binding, headers, fallback)
+  const { prefix } = binding
+
+  describe(`CloudEvents on ${name}`, () => {
+    it('says what the specification asks for, and that JSON is JSON', () => {
+      const headers = Object.fromEntries(encode({ ...plain, headers: { traceparent } }))
+      assert.deepEqual(headers, {
+        [`${prefix}specversion`]: '1.0',
+        [`${prefix}id`]: 'a-1',
+        [`${prefix}type`]: 'orders.placed',
+        [`${prefix}source`]: '/headrace/orders',
+        [`${prefix}time`]: '2026-01-02T03:04:05.678Z',
+        ...(binding.keyAttribute && { [`${prefix}partitionkey`]: 'k' }),
+        traceparent,
+        'content-type': 'application/json',
+        'headrace-implied': 'content-type',
+      })
+    })
+
+    it('gives back what it was given, whatever the headers are called', () => {
+      const headers = {
+        traceparent,
+        empty: '',
+        signs: `"quoted" 'x' % %41 \\ {}`,
+        name: 'Grüße, 日本, 🜁',
+        'ce-id': '1',
+        ce_id: '2',
+        'ce-source': '/headrace/x',
+        ce_time: 'x',
+        ce_subject: 's',
+        'headrace-origin': 'log/1/2',
+        'headrace-implied': 'empty',
+        'headrace-h-ce_id': '3',
+        constructor: '4',
+      }
+      const origin = { log: '018f-ab', partition: 3, offset: 9_007_199_254_740_000 }
+      for (const own of [headers, { ...headers, 'content-type': 'text/plain' }, {}]) {
+        const message = { ...plain, id: 'ünïque 🜁 %', key: ' "ä', headers: own, origin, at: at - 1 }
+        const { key, ...decoded } = decode(encode(message))
+        assert.deepEqual(decoded, { id: message.id, type: plain.type, at: at - 1, headers: own, origin })
+        assert.equal(key, binding.keyAttribute ? message.key : undefined)
+      }
+    })
+
+    it('tells the time at which the carrier took a message that comes from no log', () => {
+      assert.equal(decode(encode(plain)).at, fallback.at)
+      assert.equal(decode(encode(plain)).origin, undefined)
+    })
+
+    it('does not call a body JSON that does not begin like it', () => {
+      for (const body of ['', 'text', '\x00{']) {
+        const names = encode({ ...plain, body: Buffer.from(body) }).map(([header]) => header)
+        assert.ok(!names.includes('content-type'), body)
+      }
+    })
+
+    it('takes a message without headers for one of a foreign producer', () => {
+      assert.deepEqual(decode([]), { ...fallback, headers: {} })
+    })
+
+    it('keeps of a foreign event what has no place in a message', () => {
+      const decoded = decode([
+        [`${prefix.toUpperCase()}ID`, 'f-1'],
+        [`${prefix}type`, 'com.example.paid'],
+        [`${prefix}source`, '/shop'],
+        [`${prefix}subject`, 'first'],
+        [`${prefix}subject`, 'last'],
+        ['Content-Type', 'application/json'],
+      ])
+      const headers = { [`${prefix}source`]: '/shop', [`${prefix}subject`]: 'last', 'content-type': 'application/json' }
+      assert.deepEqual(decoded, { id: 'f-1', type: 'com.example.paid', at: fallback.at, headers })
+    })
+
+    it('takes an origin that is none for none', () => {
+      for (const text of ['', 'log/1', 'log/1/2/3', 'log/x/2', 'log/1/-2', 'log/1/99999999999999999999', '/1/2']) {
+        assert.equal(decode([['headrace-origin', text]]).origin, undefined, text)
+      }
+    })
+  })
+}
+
+it('percent-encodes attributes for NATS, and bears those that are not well encoded', () => {
+  const [, id] = encodeEvent(natsBinding, { ...plain, id: 'a b"%ä' }, { topic: 'orders', at })
+  assert.deepEqual(id, ['ce-id', 'a%20b%22%25%C3%A4'])
+  assert.equal(decodeEvent(natsBinding, [['ce-id', '100%']], fallback).id, '100%')
+})
