@@ -43,6 +43,8 @@ export function bareApp(limits: HttpLimits, respond: ErrorResponder): App {
     requestTimeout: limits.requestMs,
     connectionTimeout: limits.idleMs,
     keepAliveTimeout: limits.keepAliveMs,
+    // Ids of callers' own, such as external ones, stand in paths; percent-encoding triples their length.
+    routerOptions: { maxParamLength: 2048 },
     http: { headersTimeout: limits.headersMs, connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 },
     genReqId: requestId,
     clientErrorHandler: answerClientError,

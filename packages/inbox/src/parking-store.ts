@@ -359,6 +359,7 @@ export async function countQueued(database: Queryable, queue: QueueName, limit: 
 }
 
 function toParked(row: ParkedRow, topic: string): ParkedMessage {
+  const { partition, offset } = row
   return {
     seq: row.seq,
     topic,
@@ -371,7 +372,8 @@ function toParked(row: ParkedRow, topic: string): ParkedMessage {
     position: row.offset,
     at: row.at_ms,
     // Origins of foreign messages hold a slash.
-    ...(row.origin.includes('/') ? {} : { origin: { log: row.origin, partition: row.partition, offset: row.offset } }),
+    ...(row.origin.includes('/') ? {} : { origin: { log: row.origin, partition, offset } }),
+    spot: { origin: row.origin, partition, offset },
     attempt: row.attempts + 1,
     trials: row.trials,
   }

@@ -209,7 +209,9 @@ export class PartitionReader implements LeaseHolder {
         continue
       }
       run ??= { lane, messages: [] }
-      run.messages.push({ message: { ...message, topic: this.#place.topic, attempt: 1 }, address })
+      const { topic, partition } = this.#place
+      const spot = { origin: address.origin, partition, offset: address.offset }
+      run.messages.push({ message: { ...message, topic, spot, attempt: 1 }, address })
     }
     if (run !== undefined) await this.#deliver(carrier, batch, run.lane, run.messages)
     this.#advance(carrier, batch)

@@ -2,9 +2,20 @@ import type { Log, LogTransaction } from '@headrace/log'
 import type { BackoffOptions } from '@headrace/runtime'
 import type { CarriedMessage } from '@headrace/transport'
 
+/** A place in a lane: what one producer wrote to one partition, in its order. */
+export interface LaneSpot {
+  /** The log's incarnation; of a foreign producer's message the carrier and its incarnation, with a slash between. */
+  readonly origin: string
+  readonly partition: number
+  /** Rises along the lane; gapless where a log is the origin. */
+  readonly offset: number
+}
+
 /** A message as a handler gets it. */
 export interface Delivery extends CarriedMessage {
   readonly topic: string
+  /** Where it stands: the same whichever carrier brought it, and after a redrive. */
+  readonly spot: LaneSpot
   /** Counted from 1; a message that waited behind its key and was never tried has 1 too. */
   readonly attempt: number
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
+import { partitionOf } from '@headrace/transport'
 import { dropParked, listParked, MessageError, PoisonMessageError, redriveParked } from '../src/index.ts'
 import { assertEffects, effectsComplete, effectsOf, queueEmpty, queueLeft, recording } from './support/effects.ts'
 import { randomParking } from './support/parking-walk.ts'
@@ -55,6 +56,25 @@ describe('parking', () => {
     healed = true
     await effectsComplete(world.database, topic, world.produced(topic))
     await queueEmpty(world.database, 'g-latency')
+  })
+
+  it('a message stands at the same spot of its lane in every attempt', async () => {
+    await using member = await joinWorld(world)
+    await world.log.declareTopic('spot')
+    const spots: unknown[] = []
+    await member.consume({
+      group: 'g-spot',
+      topic: 'spot',
+      backoff,
+      handle(_tx, [message]) {
+        spots.push(message?.spot)
+        if (message?.attempt === 1) throw new Error('not yet')
+      },
+    })
+    await world.produce('spot', ['k'])
+    await untilTrue('the second attempt', () => spots.length === 2)
+    const spot = { origin: world.log.id, partition: partitionOf('k'), offset: 1 }
+    assert.deepEqual(spots, [spot, spot])
   })
 
   it('keys that are closed late lose nothing that comes meanwhile', async () => {
