@@ -22,8 +22,6 @@ declare module 'fastify' {
 /** Throws when the caller may not use the route. */
 export type Guard = (request: FastifyRequest) => void | Promise<void>
 
-export type Guards = Readonly<Record<Access, Guard | undefined>>
-
 const rules: readonly string[] = ['public', 'person', 'token', 'internal'] satisfies Access[]
 
 /** The route's rule; throws `RangeError` that names the route when it has none. */

@@ -33,7 +33,7 @@ export const defaultLimits = {
 } satisfies HttpLimits
 
 /** A server without routes that takes JSON only, within limits. */
-export function bareApp(limits: HttpLimits, respond: ErrorResponder): App {
+export function bareApp(limits: HttpLimits, respond: ErrorResponder, trustedProxies: readonly string[] = []): App {
   const app = Fastify({
     // The error responder logs; a line per request costs a fifth of the throughput.
     logger: false,
@@ -47,10 +47,12 @@ export function bareApp(limits: HttpLimits, respond: ErrorResponder): App {
     routerOptions: { maxParamLength: 2048 },
     http: { headersTimeout: limits.headersMs, connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 },
     genReqId: requestId,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => void respond(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.maxConnections = limits.connections
+  app.decorateRequest('person', undefined)
   app.setValidatorCompiler(compileValidator)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {

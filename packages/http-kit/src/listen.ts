@@ -17,9 +17,9 @@ export interface ListenAddress {
   readonly url: string
 }
 
-/** Until accounts exist everybody who reaches the server may do everything, so only this machine may reach it. */
-export function assertReachable(host: string, allowPublic: boolean): void {
-  if (allowPublic || isLoopback(host)) return
+/** Where callers cannot say who they are everybody may do everything, so only this machine may reach the server. */
+export function assertReachable(host: string, knowsCallers: boolean): void {
+  if (knowsCallers || isLoopback(host)) return
   throw new PlatformError(
     'INVALID_SETTING',
     `HOST is '${host}': expected an address of this machine only (127.0.0.1, ::1 or localhost), because nobody is asked who they are`,

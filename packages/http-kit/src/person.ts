@@ -12,7 +12,7 @@ export interface Person {
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the route's guard, before the body is parsed. */
-    person?: Person
+    person: Person | undefined
   }
 }
 
@@ -32,10 +32,13 @@ export function actingUser(request: FastifyRequest, named?: string): string | un
   throw new PlatformError('FORBIDDEN', `user_id '${named}' is not the token's own`)
 }
 
-/** Tells whether a resource may be seen: by its owner, and by everybody where no token came and none is required. */
-export function maySee(request: FastifyRequest, owner: string | number): boolean {
+/**
+ * Tells whether a resource may be seen: by its owner, and by everybody where no token came and none is required. What
+ * belongs to nobody is seen only so.
+ */
+export function maySee(request: FastifyRequest, owner: string | number | undefined): boolean {
   const person = personOf(request)
-  return person === undefined || isSame(person, String(owner))
+  return person === undefined || (owner !== undefined && isSame(person, String(owner)))
 }
 
 function isSame(person: Person, named: string): boolean {

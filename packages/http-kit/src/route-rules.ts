@@ -1,6 +1,7 @@
 import { type Metrics, PlatformError } from '@headrace/runtime'
-import type { FastifyRequest, RouteOptions } from 'fastify'
-import { accessOf, type Guard, type Guards, internalGuard } from './access.ts'
+import type { onRequestHookHandler, RouteOptions } from 'fastify'
+import { type Access, accessOf, type Guard, internalGuard } from './access.ts'
+import { type Callers, callerGuard } from './callers.ts'
 import { docsPath } from './open-api.ts'
 import { requestMetrics } from './request-metrics.ts'
 
@@ -9,25 +10,37 @@ export interface RouteRuleOptions {
   readonly metrics?: Metrics
   readonly docs?: object
   readonly internalToken?: string
-  readonly personGuard?: Guard
-  readonly tokenGuard?: Guard
+  readonly callers?: Callers
 }
 
 /** Gives each route its guard and its counters. */
 export function routeRules(options: RouteRuleOptions): (route: RouteOptions) => void {
-  const guards: Guards = {
-    public: undefined,
-    person: options.personGuard,
-    token: options.tokenGuard ?? noTokens,
-    internal: internalGuard(options.internalToken),
-  }
+  const guardOf = guardsBy(options)
   const metrics = options.metrics === undefined ? undefined : requestMetrics(options.name, options.metrics)
   return (route) => {
     // The reference's own files are added by its plugin, which knows no access rules.
     if (options.docs !== undefined && isDocs(route.url)) route.config = { ...route.config, access: 'public' }
-    const guard = guards[accessOf(route)]
+    const guard = guardOf(accessOf(route), route)
     if (guard !== undefined) route.onRequest = [asHook(guard), ...[route.onRequest ?? []].flat()]
     if (metrics !== undefined) route.onResponse = [metrics.hookFor(route), ...[route.onResponse ?? []].flat()]
+  }
+}
+
+function guardsBy({ callers, internalToken }: RouteRuleOptions) {
+  const internal = internalGuard(internalToken)
+  return (access: Access, route: RouteOptions): Guard | undefined => {
+    switch (access) {
+      case 'public':
+        return undefined
+      case 'internal':
+        return internal
+      case 'person':
+        return callers && callerGuard(callers, route, callers.required)
+      case 'token':
+        return callers === undefined ? noTokens : callerGuard(callers, route, true)
+      default:
+        return access satisfies never
+    }
   }
 }
 
@@ -40,6 +53,16 @@ function isDocs(url: string): boolean {
   return url === docsPath || url.startsWith(`${docsPath}/`)
 }
 
-function asHook(guard: Guard) {
-  return async (request: FastifyRequest) => guard(request)
+/** By callback, so that a guard that need not wait costs no turn. */
+function asHook(guard: Guard): onRequestHookHandler {
+  return (request, _reply, done) => {
+    try {
+      const waiting = guard(request)
+      if (waiting === undefined) done()
+      else waiting.then(() => done(), done)
+    } catch (error) {
+      // Guards throw errors only.
+      done(error as Error)
+    }
+  }
 }

@@ -1,8 +1,9 @@
 import type { Logger, Metrics, Running } from '@headrace/runtime'
-import { type Guard, isLoopback } from './access.ts'
+import { isLoopback } from './access.ts'
 import { allowedMethods } from './allowed-methods.ts'
 import type { App } from './app.ts'
 import { bareApp, defaultLimits, type HttpLimits } from './bare-app.ts'
+import type { Callers } from './callers.ts'
 import { connectionsOf } from './connections.ts'
 import { listedOrigins, loopbackOrigins, noOrigins, type OriginRule } from './cors.ts'
 import { errorResponder } from './error-responses.ts'
@@ -27,12 +28,13 @@ export interface HttpServerOptions {
   readonly corsOrigins?: readonly string[]
   /** Bearer token of `internal` routes; loopback callers only unless given. */
   readonly internalToken?: string
-  /** Decides about callers of `person` routes; anybody unless given. */
-  readonly personGuard?: Guard
-  /** Asks for a token on routes with `access: 'token'`; without it they are refused. */
-  readonly tokenGuard?: Guard
-  /** Allows listening beyond this machine; false unless given. Needs a `personGuard` that asks for tokens. */
-  readonly allowPublic?: boolean
+  /**
+   * Who asks. Unless given nobody can say who they are: `token` routes are closed, `person` routes are everybody's, and
+   * the server listens on this machine only.
+   */
+  readonly callers?: Callers
+  /** Addresses and networks whose `X-Forwarded-For` is believed; none unless given. */
+  readonly trustedProxies?: readonly string[]
   readonly limits?: Partial<HttpLimits>
 }
 
@@ -59,7 +61,7 @@ export interface HttpServer extends Running {
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const respond = errorResponder(options.logger)
-  const app = bareApp({ ...defaultLimits, ...options.limits }, respond)
+  const app = bareApp({ ...defaultLimits, ...options.limits }, respond, options.trustedProxies)
   const connections = connectionsOf(app.server)
   const origins: Origins = { rule: options.corsOrigins ? listedOrigins(options.corsOrigins) : noOrigins }
   app.setErrorHandler((error, request, reply) => respond(error, request, reply))
@@ -78,7 +80,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     async listen(listenOptions) {
       // One address for `localhost`, so that there is one listener to drain.
       const host = (listenOptions.host ?? '127.0.0.1').replace(/^localhost$/, '127.0.0.1')
-      assertReachable(host, options.allowPublic === true)
+      assertReachable(host, options.callers !== undefined)
       if (options.corsOrigins === undefined && isLoopback(host)) origins.rule = loopbackOrigins
       return listen(app, host, listenOptions)
     },
@@ -101,7 +103,7 @@ async function addManners(app: App, options: HttpServerOptions, origins: Origins
   app.setNotFoundHandler((request) => {
     throw notFound(request, methods.of(pathOf(request)))
   })
-  if (options.docs !== undefined) await describeApi(app, options.docs)
+  if (options.docs !== undefined) await describeApi(app, options.docs, options.callers?.required === true)
   const { healthProbe } = options
   healthRoutes(app, { readiness: options.readiness ?? readiness({}), ...(healthProbe && { healthProbe }) })
 }

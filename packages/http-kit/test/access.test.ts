@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { nullLogger, PlatformError } from '@headrace/runtime'
+import { nullLogger } from '@headrace/runtime'
 import { createHttpServer, isLoopback } from '../src/index.ts'
 import { echoServer } from './test-server.ts'
 
@@ -39,8 +39,8 @@ describe('access', () => {
   })
 
   it('a person route asks its guard before the body is read, and so does its HEAD', async () => {
-    const personGuard = () => Promise.reject(new PlatformError('UNAUTHORIZED', 'a token is needed'))
-    await using server = await createHttpServer({ name: 't', logger: nullLogger, personGuard })
+    const callers = { required: true, byToken: () => undefined }
+    await using server = await createHttpServer({ name: 't', logger: nullLogger, callers })
     server.app.post('/mine', { config: { access: 'person' } }, async () => 1)
     server.app.get('/mine', { config: { access: 'person' } }, async () => 1)
     server.app.get('/all', { config: { access: 'public' } }, async () => 'all')

@@ -29,7 +29,7 @@ describe('CORS', () => {
   })
 
   it('by default nobody else may once we listen to the world', async () => {
-    await using server = await listening({ allowPublic: true }, '0.0.0.0')
+    await using server = await listening({ callers: { required: true, byToken: () => undefined } }, '0.0.0.0')
     const answer = await server.app.inject({ url: '/health', headers: { origin: 'http://localhost:3000' } })
     assert.equal(answer.headers[allowed], undefined)
   })
@@ -43,7 +43,7 @@ describe('CORS', () => {
   })
 
   it('a preflight is answered on every route, also on one that needs a token', async () => {
-    await using server = await echoServer({ personGuard: () => assert.fail('asked') })
+    await using server = await echoServer({ callers: { required: true, byToken: () => assert.fail('asked') } })
     server.app.all('/mine', { config: { access: 'person' } }, async () => assert.fail('reached'))
     await server.listen({ port: 0, variable: 'API_PORT' })
     for (const url of ['/echo', '/items/7', '/mine', '/nothing/at/all']) {

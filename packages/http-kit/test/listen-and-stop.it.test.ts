@@ -51,12 +51,12 @@ describe('listen', () => {
         return error.message.startsWith(`HOST is '${host}': expected`)
       })
     }
-    await using open = await echoServer({ allowPublic: true })
+    await using open = await echoServer({ callers: { required: true, byToken: () => undefined } })
     await open.listen({ ...anyPort, host: '0.0.0.0' })
   })
 
   it('an address that is not ours is an error that names HOST', async () => {
-    await using server = await echoServer({ allowPublic: true })
+    await using server = await echoServer({ callers: { required: true, byToken: () => undefined } })
     await assert.rejects(server.listen({ ...anyPort, host: '192.0.2.1' }), /HOST is '192\.0\.2\.1'/)
   })
 })

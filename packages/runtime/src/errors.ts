@@ -263,6 +263,13 @@ export const platformErrors = {
     title: 'a request with this key is running',
     operator: 'The first request with this Idempotency-Key has not finished; repeat after Retry-After.',
   },
+  TOO_MANY_REQUESTS: {
+    retry: 'later',
+    status: 429,
+    title: 'too many requests',
+    operator:
+      'A caller failed or asked too often, or more passwords are to be checked than the machine can; Retry-After says when to come back.',
+  },
   HEADERS_TOO_LARGE: {
     retry: 'never',
     status: 431,

@@ -1,0 +1,5 @@
+export { type AccessTokens, type AccessTokensNeeds, accessTokens } from './access-tokens.ts'
+export type { AccessClaims, TokenSubject } from './claims.ts'
+export { keptSecret } from './kept-secret.ts'
+export { ed25519Keys, generatePrivateKey, hmacKeys, type JsonWebKeySet, type TokenKeys } from './keys.ts'
+export { type PasswordHasher, type PasswordHasherOptions, passwordHasher } from './password-hasher.ts'
