@@ -34,6 +34,8 @@ export function startProduct(directory: string, port: number): Promise<Server> {
     API_PORT: String(port),
     INGEST_PORT: 'off',
     PROCESSOR_PORT: 'off',
+    CALCULATOR_PORT: 'off',
+    CONSOLE_PORT: 'off',
     INTERNAL_PORT: '0',
     HEADRACE_DATA: directory,
   }

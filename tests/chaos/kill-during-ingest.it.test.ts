@@ -50,6 +50,8 @@ function startOn(directory: string, port: number): Promise<Headrace> {
     API_PORT: String(port),
     INGEST_PORT: 'off',
     PROCESSOR_PORT: 'off',
+    CALCULATOR_PORT: 'off',
+    CONSOLE_PORT: 'off',
     INTERNAL_PORT: '0',
   }
   return startHeadrace({ environment, url: `http://127.0.0.1:${port}` })

@@ -41,6 +41,8 @@ export async function startTopology(
     API_PORT: String(api),
     INGEST_PORT: String(ingest),
     PROCESSOR_PORT: String(processor),
+    CALCULATOR_PORT: '0',
+    CONSOLE_PORT: '0',
     INTERNAL_PORT: '0',
   }
   const shared = { ...settings, ...ports, INGEST_URL: urls.ingestUrl, PROCESSOR_URL: urls.processorUrl }

@@ -10,7 +10,14 @@ export interface Outcome {
 }
 
 /** The ports that pages speak of, and the variables that change them. */
-const ports = { 8080: 'API_PORT', 8081: 'INGEST_PORT', 8082: 'PROCESSOR_PORT', 8083: 'INTERNAL_PORT' } as const
+const ports = {
+  8080: 'API_PORT',
+  8081: 'INGEST_PORT',
+  8082: 'PROCESSOR_PORT',
+  8083: 'INTERNAL_PORT',
+  8090: 'CALCULATOR_PORT',
+  3000: 'CONSOLE_PORT',
+} as const
 const shownDirectory = '/path/to/headrace'
 
 /** Makes every call of a page in one shell, in a directory of its own and on free ports. */

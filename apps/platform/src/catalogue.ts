@@ -1,33 +1,55 @@
 import { gatewayModule } from '@headrace/gateway/module'
 import { pipelineModule } from '@headrace/pipeline/module'
 import { type Module, selectModules } from '@headrace/runtime'
-import type { BareContext, PlatformContext } from './context.ts'
+import type { PlatformContext } from './context.ts'
+import type { PlatformSettings } from './settings.ts'
+import type { StationName } from './stations.ts'
+
+/** Where a role's routes can be: on the public port, or on one of its own from an older walkthrough. */
+export type ServingSurface = 'public' | 'ingest' | 'processor' | 'calculator' | 'orderLookup'
 
 /** What of the catalogue runs in a process. */
 export interface Selection {
-  /** In the order of starting: what others offer is there before who uses it. */
-  readonly stored: readonly Module<PlatformContext>[]
-  /** Modules that need no database. */
-  readonly bare: readonly Module<BareContext>[]
+  /** In the order of starting: what others offer is there before who uses it; the gateway is last. */
+  readonly modules: readonly Module<PlatformContext>[]
+  /** What the selected roles stand on. */
+  readonly stations: ReadonlySet<StationName>
+  /** Where their routes are when the gateway runs elsewhere. */
+  readonly serves: ReadonlySet<ServingSurface>
   /** True when nothing of the catalogue is left out. */
   readonly isWhole: boolean
   has(role: string): boolean
 }
 
+/** Every module, in the order of starting. */
+function catalogue(): readonly Module<PlatformContext>[] {
+  return [pipelineModule(), gatewayModule()]
+}
+
+/** What the app has to know of a role to start it. */
+interface RoleFacts {
+  /** What it stands on; a role that keeps nothing has none. */
+  stations(settings: PlatformSettings): readonly StationName[]
+  /** Where its routes are when the gateway runs elsewhere; absent where nobody calls it from outside. */
+  readonly serves?: ServingSurface
+}
+
+const roleFacts: Readonly<Record<string, RoleFacts>> = {
+  'pipeline:processor': { stations: () => ['pipeline'], serves: 'processor' },
+  'pipeline:ingest': { stations: () => ['pipeline'], serves: 'ingest' },
+  'gateway:gateway': { stations: () => [] },
+}
+
 /** The modules and roles that `only` names; all unless given. Throws `INVALID_SETTING` that lists the valid names. */
-export function selection(only: string | undefined): Selection {
-  const stored: readonly Module<PlatformContext>[] = [pipelineModule()]
-  const bare: readonly Module<BareContext>[] = [gatewayModule()]
-  const all: readonly Module<PlatformContext>[] = [...stored, ...bare]
-  const selected = selectModules(all, only)
-  const roles = new Set(rolesOf(selected))
-  const chosen = <C>(modules: readonly Module<C>[]): Module<C>[] =>
-    modules
-      .map((module) => ({ ...module, roles: module.roles.filter(({ name }) => roles.has(`${module.name}:${name}`)) }))
-      .filter((module) => module.roles.length > 0)
+export function selection(only: string | undefined, settings: PlatformSettings): Selection {
+  const all = catalogue()
+  const modules = selectModules(all, only)
+  const roles = new Set(rolesOf(modules))
+  const facts = [...roles].flatMap((role) => roleFacts[role] ?? [])
   return {
-    stored: chosen(stored),
-    bare: chosen(bare),
+    modules,
+    stations: new Set(facts.flatMap((role) => role.stations(settings))),
+    serves: new Set(facts.flatMap(({ serves }) => serves ?? [])),
     isWhole: roles.size === rolesOf(all).length,
     has: (role) => roles.has(role),
   }

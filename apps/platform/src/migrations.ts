@@ -4,13 +4,25 @@ import { inboxMigrations } from '@headrace/inbox'
 import { keyvalueMigrations } from '@headrace/keyvalue'
 import { logMigrations } from '@headrace/log'
 import { pipelineMigrations } from '@headrace/pipeline/module'
+import type { StationName } from './stations.ts'
 
-/** Every migration, in the order in which they are applied. */
-export const migrationSources: readonly MigrationSource[] = [
+/** What every database has. */
+const packageSources: readonly MigrationSource[] = [
   databaseMigrations,
   logMigrations,
   inboxMigrations,
   keyvalueMigrations,
   httpKitMigrations,
-  pipelineMigrations,
 ]
+
+/** What the modules' tables are in, by where they stand. */
+const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [['pipeline', pipelineMigrations]]
+
+/** Every migration, in the order in which they are applied: what the platform's own database has. */
+export const migrationSources: readonly MigrationSource[] = sourcesOf(undefined)
+
+/** The migrations of a database that holds these stations; all when undefined. */
+export function sourcesOf(stations: readonly StationName[] | undefined): readonly MigrationSource[] {
+  const wanted = moduleSources.filter(([name]) => stations === undefined || stations.includes(name))
+  return [...packageSources, ...new Set(wanted.map(([, source]) => source))]
+}

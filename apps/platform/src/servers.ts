@@ -34,7 +34,15 @@ export async function createServers(ports: readonly Port[], needs: ServerNeeds):
   const internal = app('internal')
   if (internal === undefined) throw new TypeError('every process has an internal port')
   addMetricsRoute(internal, needs.metrics)
-  const surfaces = { public: app('public'), ingest: app('ingest'), processor: app('processor'), internal }
+  const surfaces = {
+    public: app('public'),
+    ingest: app('ingest'),
+    processor: app('processor'),
+    calculator: app('calculator'),
+    orderLookup: app('orderLookup'),
+    console: app('console'),
+    internal,
+  }
   return {
     surfaces,
     async listen() {

@@ -19,6 +19,14 @@ import {
 /** The carriers that can be chosen. */
 export const queueTypes = ['postgres', 'memory'] as const
 
+function database(doc: string) {
+  return url({ schemes: ['postgres', 'postgresql'], secret: true, doc })
+}
+
+function systemQueue(system: string) {
+  return oneOf(queueTypes, { doc: `QUEUE_TYPE of ${system}; unset = the common one.` })
+}
+
 /** Every variable of the platform, the modules' included. */
 export const platformSettings = defineSettings({
   DATABASE_URL: url({
@@ -27,6 +35,10 @@ export const platformSettings = defineSettings({
     aliases: ['POSTGRES_DSN'],
     doc: 'A PostgreSQL server, 15 or newer; unset = an embedded one that is part of the process.',
   }),
+  ORDERS_DATABASE_URL: database("A server of the orders' own; unset = the platform's database."),
+  PAYMENTS_DATABASE_URL: database("A server of the payments' own; unset = the platform's database."),
+  API_POSTGRES_DSN: database("A server of the order intake's API; unset = the platform's database."),
+  WORKER_POSTGRES_DSN: database("A server of the order intake's worker; unset = the platform's database."),
   DATABASE_POOL_MAX: integer({
     min: 2,
     max: 200,
@@ -37,6 +49,19 @@ export const platformSettings = defineSettings({
     default: 'postgres',
     doc: 'What carries messages: postgres (the database in use: survives any kill) or memory (survives nothing).',
   }),
+  CALCULATOR_QUEUE_TYPE: systemQueue('the calculator and accounts'),
+  SHOP_QUEUE_TYPE: systemQueue('orders and payments'),
+  ORDER_LOOKUP_QUEUE_TYPE: systemQueue('order lookup'),
+  ORDER_INTAKE_QUEUE_TYPE: systemQueue('order intake'),
+  REDIS_URL: url({
+    schemes: ['redis', 'rediss'],
+    secret: true,
+    doc: 'Redis for values that expire and for hints between replicas; unset = the database in use.',
+  }),
+  REDIS_ADDR: text({ doc: 'The same as host:port, with REDIS_USER, REDIS_PASSWORD and REDIS_DB.' }),
+  REDIS_USER: text({ doc: 'User at REDIS_ADDR.' }),
+  REDIS_PASSWORD: secret({ doc: 'Password at REDIS_ADDR.' }),
+  REDIS_DB: integer({ default: 0, max: 1_000, doc: 'Number of the database at REDIS_ADDR.' }),
   HOST: text({ default: '127.0.0.1', doc: 'Address to listen on.' }),
   API_PORT: port({ default: 8080, doc: 'The public port, where the gateway listens.' }),
   INGEST_PORT: portOrOff({
@@ -47,9 +72,17 @@ export const platformSettings = defineSettings({
     default: 8082,
     doc: 'Where the processor listens for people who follow an older walkthrough; off closes it.',
   }),
+  CALCULATOR_PORT: portOrOff({
+    default: 8090,
+    doc: 'Where the calculator and accounts listen for people who follow an older walkthrough; off closes it.',
+  }),
+  ORDER_LOOKUP_PORT: portOrOff({
+    doc: 'Where order lookup listens in a process of its own; unset = PORT, and beside the gateway INGEST_PORT.',
+  }),
+  CONSOLE_PORT: portOrOff({ default: 3000, doc: 'Where the console listens besides the public port; off closes it.' }),
   PORT: port({ default: 0, doc: 'The port of a process without the gateway, for what has no port of its own.' }),
   INTERNAL_PORT: port({
-    doc: 'Metrics, health and what processes ask of each other; unset = 8083 where all modules run, else any free one.',
+    doc: 'Metrics, health and what processes ask of each other; unset = 8083 where the orchestrator or all modules run, else any free one.',
   }),
   INTERNAL_HOST: text({ default: '127.0.0.1', doc: 'Address that the internal port listens on.' }),
   INTERNAL_TOKEN: secret({

@@ -17,7 +17,7 @@ import {
 } from '@headrace/runtime'
 import { type Selection, selection } from './catalogue.ts'
 import { version } from './cli/version.ts'
-import type { BareContext } from './context.ts'
+import type { PlatformContext } from './context.ts'
 import { type Address, createServers, type Servers } from './servers.ts'
 import { type PlatformSettings, platformSettings } from './settings.ts'
 import { openStored, type Stored } from './stored.ts'
@@ -57,7 +57,7 @@ const defaultStopMs = 10_000
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const settings = readSettings(platformSettings, options.env)
-  const chosen = selection(options.only)
+  const chosen = selection(options.only, settings)
   const needs = processNeeds(options, settings, chosen)
   const parts = new StartedParts()
   try {
@@ -105,7 +105,7 @@ function ownLogger(settings: PlatformSettings): Logger {
 class StartedParts {
   stored: Stored | undefined
   servers: Servers | undefined
-  readonly modules: RunningModules[] = []
+  modules: RunningModules | undefined
   addresses: readonly Address[] = []
 
   /** HTTP first, so that nothing new comes; then the roles in reverse; then what they stand on. */
@@ -115,7 +115,7 @@ class StartedParts {
     const failures: unknown[] = []
     const keep = (error: unknown) => void failures.push(error)
     await this.servers?.stop(leftMs()).catch(keep)
-    for (const modules of this.modules.toReversed()) await modules.stop({ deadlineMs: leftMs() }).catch(keep)
+    await this.modules?.stop({ deadlineMs: leftMs() }).catch(keep)
     await this.stored?.stop().catch(keep)
     if (failures.length > 0) throw failures[0]
   }
@@ -123,18 +123,30 @@ class StartedParts {
 
 async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<void> {
   const { settings, selection: chosen, logger, metrics } = needs
-  const probes: BareContext['probes'] = {}
+  const probes: PlatformContext['probes'] = {}
   const onFailure = (part: string, error: unknown) => logger.warn(`${part} is not ready`, { error })
   const ready = lateReadiness(() => readiness(probes, { onFailure }))
 
-  if (chosen.stored.length > 0) parts.stored = await openStored(needs, probes)
-  const ports = portsOf(chosen, settings)
-  parts.servers = await createServers(ports, { settings, logger, metrics, readiness: ready, version })
-  const bare: BareContext = { settings, surfaces: parts.servers.surfaces, offers: {}, probes }
-  if (parts.stored !== undefined) {
-    parts.modules.push(await startModules(chosen.stored, { ...bare, ...parts.stored.context }))
-  }
-  if (chosen.bare.length > 0) parts.modules.push(await startModules(chosen.bare, bare))
+  parts.stored = await openStored(needs, probes)
+  parts.servers = await createServers(portsOf(chosen, settings), {
+    settings,
+    logger,
+    metrics,
+    readiness: ready,
+    version,
+  })
+  const { surfaces } = parts.servers
+  parts.modules = await startModules(chosen.modules, {
+    ...parts.stored.context,
+    settings,
+    surfaces,
+    offers: {},
+    probes,
+    metrics,
+    logger,
+    faults: needs.faults,
+    onError: needs.onError,
+  })
   parts.addresses = await parts.servers.listen()
 }
 
@@ -157,7 +169,7 @@ function platformOf(parts: StartedParts, warnings: readonly string[]): Platform 
   }
   return {
     addresses: parts.addresses,
-    roles: parts.modules.flatMap(({ roles }) => roles),
+    roles: parts.modules?.roles ?? [],
     warnings,
     failed: parts.stored?.failed ?? Promise.withResolvers<PlatformError>().promise,
     stop,

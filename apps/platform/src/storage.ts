@@ -3,6 +3,7 @@ import {
   type Database,
   type DatabaseOptions,
   type EmbeddedServer,
+  type MigrationSource,
   migrate,
   openDatabase,
   pendingMigrations,
@@ -11,7 +12,6 @@ import {
   startEmbeddedServer,
 } from '@headrace/database'
 import { backoffMs, hasCode, type Logger, PlatformError, type Running, sleep } from '@headrace/runtime'
-import { migrationSources } from './migrations.ts'
 import type { PlatformSettings } from './settings.ts'
 
 /** The database of a process: the embedded one, which it owns, or a server. */
@@ -75,14 +75,24 @@ async function whenAnswering(database: Database, logger: Logger): Promise<void> 
   }
 }
 
+export interface SchemaOptions {
+  /** False refuses an older schema instead of bringing it up to date. */
+  readonly mayMigrate: boolean
+  readonly logger: Logger
+}
+
 /** Brings the schema up to date, or refuses an older one with `SCHEMA_OUTDATED`. */
-export async function prepareSchema(database: Database, mayMigrate: boolean, logger: Logger): Promise<void> {
+export async function prepareSchema(
+  database: Database,
+  sources: readonly MigrationSource[],
+  { mayMigrate, logger }: SchemaOptions,
+): Promise<void> {
   if (mayMigrate) {
-    const applied = await migrate(database, migrationSources)
+    const applied = await migrate(database, sources)
     if (applied.length > 0) logger.info('the schema was brought up to date', { migrations: applied.length })
     return
   }
-  const missing = (await pendingMigrations(database, migrationSources)).map(({ source, file }) => `${source}/${file}`)
+  const missing = (await pendingMigrations(database, sources)).map(({ source, file }) => `${source}/${file}`)
   if (missing.length === 0) return
   throw new PlatformError('SCHEMA_OUTDATED', `the schema lacks ${missing.join(', ')}`, { details: { missing } })
 }

@@ -1,76 +1,103 @@
-import { type Database, startWakeUps } from '@headrace/database'
-import { startMembership } from '@headrace/inbox'
-import { tableKeyValue } from '@headrace/keyvalue'
-import { openLog } from '@headrace/log'
-import { type Metrics, PlatformError } from '@headrace/runtime'
-import type { BareContext, PlatformContext } from './context.ts'
-import { startHousekeeping } from './housekeeping.ts'
+import type { Metrics, PlatformError } from '@headrace/runtime'
+import { type Station, station } from '@headrace/station'
+import { postgresTransport } from '@headrace/transport'
+import { type Base, openBase } from './base.ts'
+import type { PlatformContext } from './context.ts'
 import { openQueue } from './queue.ts'
 import type { ProcessNeeds } from './start.ts'
-import { openStorage, prepareSchema, type Storage } from './storage.ts'
+import { placesOf, type StationName } from './stations.ts'
 
-/** The database of a process and all that stands on it. */
+/** What roles get of databases and carriers. */
+type StoredContext = Pick<
+  PlatformContext,
+  'stations' | 'database' | 'wakeUps' | 'log' | 'membership' | 'pipelineQueue' | 'internalToken'
+>
+
+/** The databases of a process and all that stands on them. */
 export interface Stored {
-  readonly context: Omit<PlatformContext, keyof BareContext>
-  /** Resolves when the embedded server has ended without being asked to. */
+  readonly context: StoredContext
+  /** Resolves when an embedded server has ended without being asked to. */
   readonly failed: Promise<PlatformError>
   stop(): Promise<void>
 }
 
-/** Opens the database, brings its schema up to date, and starts what its roles stand on. */
-export async function openStored(needs: ProcessNeeds, probes: BareContext['probes']): Promise<Stored> {
+/** Opens the databases that the selected roles stand on, and makes their stations. */
+export async function openStored(needs: ProcessNeeds, probes: PlatformContext['probes']): Promise<Stored> {
   await using stack = new AsyncDisposableStack()
-  const { settings, logger, metrics, faults, onError } = needs
-  const storage = stack.use(await openStorage(settings, logger))
-  const { database } = storage
-  await prepareSchema(database, needs.mayMigrate, logger)
-  const wakeUps = stack.use(startWakeUps(storage.connection))
-  const limits = { retentionMs: settings.LOG_RETENTION_MS, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES }
-  const log = stack.use(await openLog({ database, wakeUps, onError, faults }, limits))
-  const membership = stack.use(startMembership({ database, wakeUps, onError }))
-  const queue = openQueue(settings, log, needs.selection.has('pipeline:processor'))
-  stack.defer(() => queue.stop())
-  stack.use(startHousekeeping(database, onError))
-  const keyvalue = tableKeyValue(database)
-  probes['database'] = () => database.query({ text: 'select 1' })
-  probes['broker'] = (signal) => queue.carriers[0]?.probe(signal) ?? Promise.resolve()
-  probes['keyvalue'] = () => keyvalue.get('ready')
-  addPoolMetrics(database, metrics)
-  const parts = stack.move()
-  return {
-    context: {
-      database,
-      wakeUps,
-      log,
-      membership,
-      pipelineQueue: queue.pipeline,
-      metrics,
-      logger,
-      faults,
-      onError,
-      ...(settings.INTERNAL_TOKEN && { internalToken: settings.INTERNAL_TOKEN }),
-    },
-    failed: failureOf(storage),
-    stop: () => parts.disposeAsync(),
+  const { settings, selection, metrics } = needs
+  const bases: Base[] = []
+  for (const place of placesOf(selection.stations, settings)) bases.push(stack.use(await openBase(place, needs)))
+  for (const base of bases) addProbes(base, bases.length > 1, probes)
+  addPoolMetrics(bases, metrics)
+  const stations: Partial<Record<StationName, Station>> = {}
+  for (const base of bases) {
+    for (const name of base.place.stations) stations[name] = stack.use(stationOn(base, needs)).station
   }
+  const pipeline = stack.use(pipelineOn(bases, needs, probes))
+  const parts = stack.move()
+  // Roles use only what the catalogue says they stand on.
+  const context = { stations, ...pipeline.context, ...internalToken(needs) } as StoredContext
+  const failed = Promise.race([...bases.map((base) => base.failed), never()])
+  return { context, failed, stop: () => parts.disposeAsync() }
 }
 
-async function failureOf({ exited }: Storage): Promise<PlatformError> {
-  const { expected, code, signal } = await exited
-  if (expected) return new Promise(() => {})
-  return new PlatformError('DATABASE_UNAVAILABLE', `the embedded database ended (${signal ?? `code ${code}`})`)
+function never(): Promise<PlatformError> {
+  return Promise.withResolvers<PlatformError>().promise
 }
 
-function addPoolMetrics(database: Database, metrics: Metrics): void {
+function internalToken({ settings: { INTERNAL_TOKEN } }: ProcessNeeds): { internalToken?: string } {
+  return INTERNAL_TOKEN === undefined ? {} : { internalToken: INTERNAL_TOKEN }
+}
+
+/** A station whose messages are carried by its own database. */
+function stationOn(base: Base, { faults, onError }: ProcessNeeds): AsyncDisposable & { readonly station: Station } {
+  const carrier = postgresTransport(base.log)
+  const made = station({ ...base, carriers: () => [carrier], faults, onError })
+  return { station: made, [Symbol.asyncDispose]: () => carrier.stop() }
+}
+
+interface PipelineParts extends AsyncDisposable {
+  readonly context: Partial<StoredContext>
+}
+
+function pipelineOn(bases: readonly Base[], needs: ProcessNeeds, probes: PlatformContext['probes']): PipelineParts {
+  const base = bases.find(({ place }) => place.stations.includes('pipeline'))
+  if (base === undefined) return { context: {}, async [Symbol.asyncDispose]() {} }
+  const { database, wakeUps, log, membership } = base
+  const queue = openQueue(needs.settings, log, needs.selection.has('pipeline:processor'))
+  probes['broker'] = (signal) => queue.carriers[0]?.probe(signal) ?? Promise.resolve()
+  const context = { database, wakeUps, log, membership, pipelineQueue: queue.pipeline }
+  return { context, [Symbol.asyncDispose]: () => queue.stop() }
+}
+
+function addProbes({ place, database, keyvalue, log }: Base, isOneOfMany: boolean, probes: PlatformContext['probes']) {
+  const suffix = isOneOfMany ? `:${place.stations.join('+')}` : ''
+  probes[`database${suffix}`] = () => database.query({ text: 'select 1' })
+  probes[`broker${suffix}`] = (signal) => log.probe(signal)
+  probes[`keyvalue${suffix}`] = () => keyvalue.get('ready')
+}
+
+function addPoolMetrics(bases: readonly Base[], metrics: Metrics): void {
   metrics.gauge({
     name: 'headrace_database_connections',
-    help: 'Connections to the database: in use, idle; and callers that wait for one.',
+    help: 'Connections to the databases: in use, idle; and callers that wait for one.',
     labels: ['state'],
     collect(gauge) {
-      const { total, idle, waiting } = database.usage()
-      gauge.set({ state: 'used' }, total - idle)
-      gauge.set({ state: 'idle' }, idle)
-      gauge.set({ state: 'waiting' }, waiting)
+      const usages = bases.map(({ database }) => database.usage())
+      const sum = (count: (usage: (typeof usages)[number]) => number) =>
+        usages.reduce((all, one) => all + count(one), 0)
+      gauge.set(
+        { state: 'used' },
+        sum(({ total, idle }) => total - idle),
+      )
+      gauge.set(
+        { state: 'idle' },
+        sum(({ idle }) => idle),
+      )
+      gauge.set(
+        { state: 'waiting' },
+        sum(({ waiting }) => waiting),
+      )
     },
   })
 }

@@ -15,7 +15,14 @@ export interface TestPlatformOptions {
   readonly migrate?: boolean
 }
 
-const anyPorts = { API_PORT: '0', INGEST_PORT: '0', PROCESSOR_PORT: '0', INTERNAL_PORT: '0' }
+const anyPorts = {
+  API_PORT: '0',
+  INGEST_PORT: '0',
+  PROCESSOR_PORT: '0',
+  CALCULATOR_PORT: '0',
+  CONSOLE_PORT: '0',
+  INTERNAL_PORT: '0',
+}
 
 /** A process of the platform in this one, on free ports; over a database of its own unless one is given. */
 export async function testPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {

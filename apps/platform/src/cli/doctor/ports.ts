@@ -10,7 +10,7 @@ import { portHolder } from './port-holder.ts'
 /** Whether the ports that a start would open are free, or who has them. */
 export function examinePorts(settings: PlatformSettings, occupant: Occupant | undefined): Promise<readonly Finding[]> {
   const ours = new Set(occupant?.process?.addresses.map(({ url }) => Number(new URL(url).port)))
-  const fixed = portsOf(selection(undefined), settings).filter(({ port }) => port > 0)
+  const fixed = portsOf(selection(undefined, settings), settings).filter(({ port }) => port > 0)
   return Promise.all(fixed.map((port) => examinePort(port, ours)))
 }
 
