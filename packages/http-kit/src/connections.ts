@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { PlatformError, withDeadline } from '@headrace/runtime'
 import { answerOn } from './client-errors.ts'
+import { endEventStreams } from './event-stream.ts'
 
 /** How often connections that have fallen idle are looked for while stopping, in ms. */
 const idleSweepMs = 20
@@ -11,7 +12,7 @@ export interface Connections {
   readonly open: number
   /**
    * Runs `close`, which stops accepting, and lets the requests that run be answered: idle connections are closed, the
-   * others with their answer. Rejects with `STOP_TIMEOUT` after cutting off what is left at the deadline.
+   * others with their answer, streams at once. Rejects with `STOP_TIMEOUT` after cutting off what is left at the deadline.
    */
   drain(close: () => Promise<unknown>, deadlineMs: number): Promise<void>
 }
@@ -30,6 +31,7 @@ export function connectionsOf(server: Server): Connections {
     async drain(close, deadlineMs) {
       const closed = close()
       for (const socket of sockets) sayLastAnswer(socket)
+      endEventStreams(server)
       const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
       const late = () =>
         new PlatformError('STOP_TIMEOUT', `${sockets.size} connections were cut off after ${deadlineMs} ms`)

@@ -215,6 +215,12 @@ export const platformErrors = {
     title: 'invalid request',
     operator: 'The caller sent something malformed; the detail names the field and the value.',
   },
+  INVALID_EVENT_ID: {
+    retry: 'never',
+    status: 400,
+    title: 'invalid event id',
+    operator: 'A stream was to resume from an id that is no whole number or lies beyond its subject’s last event.',
+  },
   UNAUTHORIZED: {
     retry: 'never',
     status: 401,

@@ -1,0 +1,58 @@
+import type { Server, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** The streams of a server that are open, and whether it takes new ones. */
+interface OpenStreams {
+  readonly all: Set<ServerResponse>
+  isStopping: boolean
+}
+
+const servers = new WeakMap<Server, OpenStreams>()
+
+/**
+ * Begins an answer of server-sent events and hands over what to write to. It lasts until its writer or the client ends
+ * it, or the server stops, which ends all streams at once: clients come again by themselves, elsewhere. It may be
+ * ended already: a `HEAD` has no body, and a server that stops keeps nobody.
+ */
+export function openEventStream(request: FastifyRequest, reply: FastifyReply): ServerResponse {
+  reply.hijack()
+  const answer = reply.raw
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) answer.setHeader(name, value)
+  // Ended by the end of the connection: what is written goes out as it is, without a frame of chunks around each part.
+  answer.useChunkedEncodingByDefault = false
+  answer.writeHead(200, streamHeaders)
+  const streams = streamsOf(request.server.server)
+  if (request.method === 'HEAD' || streams.isStopping) return answer.end()
+  streams.all.add(answer)
+  answer.once('close', () => streams.all.delete(answer))
+  return answer
+}
+
+/** Ends the open streams of a server, and each new one as soon as it begins. */
+export function endEventStreams(server: Server): void {
+  const streams = streamsOf(server)
+  streams.isStopping = true
+  for (const answer of streams.all) endStream(answer)
+}
+
+/** Ends a stream without waiting for a client that does not read. */
+export function endStream(answer: ServerResponse): void {
+  if (answer.writableLength > 0) answer.destroy()
+  else answer.end()
+}
+
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  // Proxies must not hold back what is small.
+  'x-accel-buffering': 'no',
+  connection: 'close',
+}
+
+function streamsOf(server: Server): OpenStreams {
+  const known = servers.get(server)
+  if (known !== undefined) return known
+  const streams: OpenStreams = { all: new Set(), isStopping: false }
+  servers.set(server, streams)
+  return streams
+}

@@ -1,0 +1,177 @@
+import type { Database, Transaction } from '@headrace/database'
+import { openEventStream, type Reply, type Request } from '@headrace/http-kit'
+import type { PubSub } from '@headrace/keyvalue'
+import type { OnBackgroundError, Running } from '@headrace/runtime'
+import { Connection, type Snapshot } from './connection.ts'
+import { requireReached, resumedFrom } from './event-id.ts'
+import { connectedFrame } from './frame.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { type Hint, packHints, unpackHints } from './hints.ts'
+import { Hub } from './hub.ts'
+import { encodeEvent, type LiveEvent, requireSubject } from './live-event.ts'
+import { publishCollector } from './publish.ts'
+import { startLiveRetention } from './retention.ts'
+import { type LiveStore, liveStore } from './store.ts'
+
+export interface LiveNeeds {
+  /** Where the events are kept; migrated with `liveMigrations`. */
+  readonly database: Pick<Database, 'query'>
+  /** Carries hints between replicas; any may be lost. */
+  readonly pubsub: PubSub
+  /** Told of what fails in the background and is tried again. */
+  readonly onError: OnBackgroundError
+}
+
+export interface LiveOptions {
+  /** Pause in ms between comments that show that a connection lives. */
+  readonly heartbeatMs?: number
+  /** Shortest time in ms before a client comes again; each is told up to twice as much. */
+  readonly retryMs?: number
+  /** Pause in ms between two looks at the heads of all connected subjects: what a lost hint costs. */
+  readonly pollMs?: number
+  /** Bytes that may wait for a slow reader when more comes; beyond it is cut off. */
+  readonly bufferLimitBytes?: number
+  /** Events are kept so long, in ms; who comes later is given a `reset`. */
+  readonly retentionMs?: number
+  /** Pause in ms between two looks for old events. */
+  readonly sweepMs?: number
+}
+
+export const liveDefaults = {
+  heartbeatMs: 15_000,
+  retryMs: 1_000,
+  pollMs: 1_000,
+  bufferLimitBytes: 262_144,
+  retentionMs: 24 * 3_600_000,
+  sweepMs: 60_000,
+} as const satisfies Required<LiveOptions>
+
+/** What a route says about the stream that it answers with. */
+export interface LiveStream {
+  readonly subject: string
+  /** The subject's present state, as data of a `reset`, for a client whose position is older than what is kept. */
+  readonly snapshot: Snapshot
+}
+
+/** Streams of a database, as one process publishes and serves them. */
+export interface Live extends Running {
+  /**
+   * Adds an event to the transaction: it becomes its subject's next when that commits, and whoever is connected is told.
+   * Throws `RangeError` or `TypeError` when the event is out of bounds.
+   */
+  publish(tx: Pick<Transaction, 'collect'>, event: LiveEvent): void
+  /**
+   * Tells whoever is connected and up to date, without a number: not kept, not replayed, and it may be lost. One that is
+   * longer than what pub/sub carries (8 000 bytes between processes without Redis) is told in this process only.
+   */
+  hint(event: LiveEvent): void
+  /**
+   * Answers a request with the subject's stream (server-sent events), from its last event id, else from now on. The
+   * caller has checked who asks. Throws `INVALID_EVENT_ID`, or what the database throws, before anything is answered.
+   */
+  stream(request: Request, reply: Reply, stream: LiveStream): Promise<void>
+  /** Ends all streams; their clients come again elsewhere. */
+  stop(): Promise<void>
+}
+
+/** The channel on which replicas tell each other of events. */
+const channel = 'live'
+
+/** Starts the streams of a process: its hub, its heartbeat, and the removal of old events. */
+export function startLive(needs: LiveNeeds, options: LiveOptions = {}): Live {
+  return new StartedLive(needs, { ...liveDefaults, ...options })
+}
+
+class StartedLive implements Live {
+  readonly #pubsub: PubSub
+  readonly #settings: Required<LiveOptions>
+  readonly #store: LiveStore
+  readonly #hub: Hub
+  readonly #heartbeat: Heartbeat
+  readonly #retention: Running
+  readonly #unsubscribe: () => void
+  readonly #collector = publishCollector((hints) => this.#tell(hints))
+  #stopping: Promise<void> | undefined
+
+  constructor({ database, pubsub, onError }: LiveNeeds, settings: Required<LiveOptions>) {
+    this.#pubsub = pubsub
+    this.#settings = settings
+    this.#store = liveStore(database)
+    this.#hub = new Hub({ store: this.#store, onError, pollMs: settings.pollMs })
+    this.#heartbeat = new Heartbeat(settings.heartbeatMs, onError)
+    this.#retention = startLiveRetention(database, { ...settings, everyMs: settings.sweepMs, onError })
+    this.#unsubscribe = pubsub.subscribe(channel, (message) => this.#hub.hear(unpackHints(message)))
+  }
+
+  publish(tx: Pick<Transaction, 'collect'>, event: LiveEvent): void {
+    tx.collect(this.#collector, encodeEvent(event))
+  }
+
+  hint(event: LiveEvent): void {
+    const { subject, ...content } = encodeEvent(event)
+    const hint = { subject, seq: 0, content }
+    const messages = packHints([hint], this.#pubsub.payloadLimitBytes)
+    if (messages.length === 0) this.#hub.hear([hint])
+    for (const message of messages) this.#pubsub.publish(channel, message)
+  }
+
+  async stream(request: Request, reply: Reply, { subject: name, snapshot }: LiveStream): Promise<void> {
+    requireSubject(name)
+    const resumed = resumedFrom(request)
+    // Entered before the head is read: what happens in between is heard.
+    const subject = this.#hub.enter(name)
+    let head: number
+    try {
+      head = await this.#store.head(name)
+      requireReached(resumed ?? head, head)
+    } catch (error) {
+      this.#hub.leave(subject)
+      throw error
+    }
+    const answer = openEventStream(request, reply)
+    const position = resumed ?? head
+    const { bufferLimitBytes } = this.#settings
+    const connection = new Connection({ answer, subject, position, snapshot, bufferLimitBytes })
+    // The client may have gone while the head was read.
+    if (connection.isClosed || this.#stopping !== undefined) {
+      connection.end()
+      return this.#hub.leave(subject)
+    }
+    connection.write(connectedFrame(position, this.#retryMs()))
+    this.#serve(connection, head, answer)
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #serve(connection: Connection, head: number, answer: { once(event: 'close', action: () => void): unknown }): void {
+    const endBeats = this.#heartbeat.add(connection)
+    answer.once('close', () => {
+      endBeats()
+      this.#hub.part(connection)
+    })
+    this.#hub.join(connection, head)
+  }
+
+  // Spread, so that the clients of a replica that ends do not come to the others all at once.
+  #retryMs(): number {
+    return Math.round(this.#settings.retryMs * (1 + Math.random()))
+  }
+
+  #tell(hints: readonly Hint[]): void {
+    for (const message of packHints(hints, this.#pubsub.payloadLimitBytes)) this.#pubsub.publish(channel, message)
+  }
+
+  async #stop(): Promise<void> {
+    this.#unsubscribe()
+    await this.#hub.stop()
+    await this.#heartbeat.stop()
+    await this.#retention.stop()
+  }
+}
