@@ -13,8 +13,13 @@ interface Run {
 }
 
 function run(...args: string[]): Promise<Run> {
+  return runWith({}, ...args)
+}
+
+function runWith(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<Run> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [runner, '--root', fixture, ...args], (_, stdout, stderr) => {
+    const env = { ...process.env, ...variables }
+    const child = execFile(process.execPath, [runner, '--root', fixture, ...args], { env }, (_, stdout, stderr) => {
       const output = stdout + stderr
       resolve({ code: child.exitCode ?? -1, output, lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' })
     })
@@ -55,6 +60,22 @@ describe('the test runner', () => {
     assert.match(output, /broken\.test\.ts exited with code 1/)
     assert.match(output, /empty\.test\.ts holds no test/)
     assert.equal(lastLine, '0 passed, 2 failed')
+  })
+
+  it('starts the services whose addresses a file asks for, and takes those that it is given', async () => {
+    const { lastLine } = await runWith({ HEADRACE_TEST_REDIS: '' }, 'test/redis.it', '--timeout', '2')
+    assert.equal(lastLine, '1 passed, 0 failed')
+    const given = await runWith({ HEADRACE_TEST_KAFKA: 'far:9092', JAVA_HOME: '/nowhere' }, 'test/kafka.it')
+    assert.equal(given.lastLine, '1 passed, 0 failed')
+  })
+
+  it('leaves files out whose service does not start, and fails them on CI', async () => {
+    const broken = { HEADRACE_TEST_KAFKA: '', KAFKA_HOME: '/nowhere', JAVA_HOME: '/nowhere' }
+    const here = await runWith({ ...broken, CI: '' }, 'test/kafka.it')
+    assert.equal(here.lastLine, '0 passed, 0 failed, 1 skipped')
+    assert.match(here.output, /kafka did not start: /)
+    const onCi = await runWith({ ...broken, CI: 'true' }, 'test/kafka.it')
+    assert.equal(onCi.lastLine, '0 passed, 1 failed')
   })
 
   it('refuses filters that match nothing and options that it does not know', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Kind } from './options.ts'
+import { type ServiceName, serviceNames } from './server.ts'
 
 export interface TestFile {
   /** Path from the root, with slashes. */
@@ -8,6 +9,8 @@ export interface TestFile {
   readonly kind: Kind
   /** Whether it opens databases of its own on the run's server. */
   readonly needsServer: boolean
+  /** Brokers and stores of the run that it uses. */
+  readonly services: readonly ServiceName[]
 }
 
 const searched = ['packages', 'modules', 'apps', 'tests']
@@ -22,11 +25,20 @@ export function discover(root: string, filters: readonly string[]): TestFile[] {
     .map((path) => relative(root, path).replaceAll('\\', '/'))
     .filter((path) => wanted.length === 0 || wanted.some((filter) => path.includes(filter)))
     .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-    .map((path) => ({
-      path,
-      kind: kindOf(path),
-      needsServer: kindOf(path) !== 'unit' && reachesServer(join(root, path)),
-    }))
+    .map((path) => describeFile(root, path))
+}
+
+function describeFile(root: string, path: string): TestFile {
+  const kind = kindOf(path)
+  const says = (pattern: RegExp) => kind !== 'unit' && oneSays(pattern, join(root, path))
+  return {
+    path,
+    kind,
+    needsServer: says(/\btestDatabase\b|HEADRACE_TEST_DATABASE_URL/),
+    services: serviceNames.filter((name) =>
+      says(new RegExp(`\\btest${name[0]?.toUpperCase()}${name.slice(1)}\\b|HEADRACE_TEST_${name.toUpperCase()}`)),
+    ),
+  }
 }
 
 function rank(path: string): number {
@@ -38,14 +50,19 @@ function kindOf(path: string): Kind {
   return path.endsWith('.it.test.ts') ? 'it' : 'unit'
 }
 
-/** Found by what it and its own helpers call: tests reach the run's server only through `testDatabase`. */
-function reachesServer(path: string, seen = new Set<string>()): boolean {
+/**
+ * What a file needs is found by what it and its own helpers call: tests reach the run's servers only through
+ * `testDatabase`, `testKafka` and the like.
+ */
+function oneSays(pattern: RegExp, path: string, seen = new Set<string>()): boolean {
   if (seen.has(path) || !existsSync(path)) return false
   seen.add(path)
   const source = readFileSync(path, 'utf8')
-  if (/\btestDatabase\b|HEADRACE_TEST_DATABASE_URL/.test(source)) return true
+  if (pattern.test(source)) return true
   const beside = [...source.matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g)].flatMap((match) => match[1] ?? [])
-  return beside.some((name) => !name.includes('/src/') && reachesServer(join(dirname(path), name), seen))
+  return beside
+    .filter((name) => !name.includes('/src/') && !name.includes('/tools/'))
+    .some((name) => oneSays(pattern, join(dirname(path), name), seen))
 }
 
 function filesBelow(folder: string): string[] {

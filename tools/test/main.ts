@@ -3,7 +3,7 @@ import { discover, type TestFile } from './discover.ts'
 import { type Kind, readOptions, type TestOptions, UsageError, usage } from './options.ts'
 import { closingLine, fileReport, summary, total } from './report.ts'
 import { type FileResult, runFile } from './run-file.ts'
-import { startServer, type TestServer, whyNoPostgres15 } from './server.ts'
+import { type ServiceName, startServer, startService, type TestServer, whyNoPostgres15 } from './server.ts'
 
 interface Stage {
   readonly title: string
@@ -53,18 +53,28 @@ async function runAll(options: TestOptions): Promise<number> {
 
 /** The servers of this run, each started when the first stage needs it. */
 class Servers {
-  readonly #started = new Map<'embedded' | 15, TestServer>()
+  readonly #started = new Map<'embedded' | 15 | ServiceName, Promise<TestServer>>()
 
-  async url(version: 'embedded' | 15): Promise<string> {
-    const server = this.#started.get(version) ?? (await startServer(version))
-    this.#started.set(version, server)
-    return server.url
+  /** One that did not start is not tried again. */
+  async url(name: 'embedded' | 15 | ServiceName): Promise<string> {
+    const server = this.#started.get(name) ?? (isService(name) ? startService(name) : startServer(name))
+    this.#started.set(name, server)
+    return (await server).url
   }
 
   async stop(): Promise<void> {
-    for (const server of this.#started.values()) await server.stop()
+    for (const server of this.#started.values()) {
+      await server.then(
+        (started) => started.stop(),
+        () => undefined,
+      )
+    }
     this.#started.clear()
   }
+}
+
+function isService(name: 'embedded' | 15 | ServiceName): name is ServiceName {
+  return name !== 'embedded' && name !== 15
 }
 
 function stagesOf(options: TestOptions): Stage[] {
@@ -72,7 +82,10 @@ function stagesOf(options: TestOptions): Stage[] {
   const of = (kind: Kind) => files.filter((file) => file.kind === kind)
   const embedded = (some: readonly TestFile[]) =>
     some.some((file) => file.needsServer) ? ('embedded' as const) : undefined
-  const again = of('it').filter((file) => file.needsServer && file.path.startsWith('packages/'))
+  // A broker's driver has no SQL of its own.
+  const again = of('it').filter(
+    (file) => file.needsServer && file.services.length === 0 && file.path.startsWith('packages/'),
+  )
   const stages: Stage[] = [
     { title: 'unit tests', kind: 'unit', files: of('unit'), server: undefined },
     { title: 'tests with a database, sockets and processes', kind: 'it', files: of('it'), server: embedded(of('it')) },
@@ -99,13 +112,31 @@ async function runStage(
   } catch (error) {
     return [shown(notRun(stage, { failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }))]
   }
-  const env = environment(options, url)
   const side = stage.kind === 'system' ? 1 : options.concurrency
   const timeoutMs = options.fileTimeoutMs ?? timeoutSeconds[stage.kind] * 1000
   return inParallel(stage.files, side, async (file) => {
     if (signal.aborted) return []
+    const addresses = await addressesFor(file, servers)
+    if (typeof addresses === 'string') {
+      const why = options.ci ? { failed: addresses } : { skipped: addresses }
+      return [shown(notRun({ title: file.path }, why))]
+    }
+    const env = { ...environment(options, url), ...addresses }
     return [shown(await runFile({ root: options.root, file, timeoutMs, env, signal }))]
   })
+}
+
+/** Environment with the addresses of what a file uses; a text says what did not start. */
+async function addressesFor(file: TestFile, servers: Servers): Promise<NodeJS.ProcessEnv | string> {
+  const env: NodeJS.ProcessEnv = {}
+  for (const name of file.services) {
+    try {
+      env[`HEADRACE_TEST_${name.toUpperCase()}`] = await servers.url(name)
+    } catch (error) {
+      return `${name} did not start: ${error instanceof Error ? error.message : String(error)}`
+    }
+  }
+  return env
 }
 
 function environment(options: TestOptions, url: string | undefined): NodeJS.ProcessEnv {
@@ -130,7 +161,7 @@ async function inParallel<T>(
   return results
 }
 
-function notRun(stage: Stage, why: { failed?: string; skipped?: string }): FileResult {
+function notRun(stage: Pick<Stage, 'title'>, why: { failed?: string; skipped?: string }): FileResult {
   return {
     path: stage.title,
     passed: 0,

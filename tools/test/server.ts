@@ -7,6 +7,10 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
+/** Brokers and stores that the files of a run share; each file gets their addresses as HEADRACE_TEST_<NAME>. */
+export const serviceNames = ['kafka', 'nats', 'redis'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
 /** Where Debian's package postgresql-15 puts its programs. */
 const debian15 = '/usr/lib/postgresql/15/bin/postgres'
 
@@ -14,6 +18,15 @@ const debian15 = '/usr/lib/postgresql/15/bin/postgres'
 export async function startServer(version: 'embedded' | 15): Promise<TestServer> {
   const { startTestServer } = await import('@headrace/database/testing')
   return startTestServer({ version })
+}
+
+/** Starts a service that the run's tests share, unless its address is in the environment. */
+export async function startService(name: ServiceName): Promise<TestServer> {
+  const given = process.env[`HEADRACE_TEST_${name.toUpperCase()}`]
+  if (given) return { url: given, stop: async () => undefined }
+  const { startKafka, startNats, startRedis } = await import('../services/testing.ts')
+  const service = await { kafka: startKafka, nats: startNats, redis: startRedis }[name]()
+  return { url: service.address, stop: async () => service[Symbol.asyncDispose]() }
 }
 
 /** Why PostgreSQL 15 cannot be used here, or undefined where it can. */
