@@ -142,6 +142,7 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
     surfaces,
     offers: {},
     probes,
+    runs: (role) => chosen.has(role),
     metrics,
     logger,
     faults: needs.faults,

@@ -8,6 +8,8 @@ export interface GatewayContext {
   readonly surfaces: { readonly public: App | undefined }
   /** What runs in this process; the rest is found by its address. */
   readonly offers: GatewayOffers
+  /** Tells whether a role runs in this process. */
+  readonly runs: (role: string) => boolean
   /** What `/ready` asks, by name. */
   readonly probes: Record<string, Probe>
 }

@@ -4,7 +4,9 @@ import { PlatformError, type Running } from '@headrace/runtime'
 import type { GatewayContext } from './context.ts'
 import type { GatewayOffers } from './contract.ts'
 import { addProxiedRoute } from './proxy.ts'
+import { type RemoteModule, remoteModules } from './remote-modules.ts'
 import { addStatusRoute, askElsewhere, askHere } from './status.ts'
+import { addRemotePaths } from './streaming-proxy.ts'
 import { askReplica, type Upstream, upstream } from './upstream.ts'
 
 const ingestPath = '/api/v1/ingest'
@@ -13,7 +15,7 @@ const messagesPath = '/api/v1/messages'
 const probeMs = 1_500
 
 /** Mounts what runs in this process, hands on to what does not, and says how all of it is. */
-export async function startGateway({ settings, surfaces, offers, probes }: GatewayContext): Promise<Running> {
+export async function startGateway({ settings, surfaces, offers, probes, runs }: GatewayContext): Promise<Running> {
   const app = surfaces.public
   if (app === undefined) throw new TypeError('the gateway needs the public port')
   const ingest = upstream(settings.INGEST_URL)
@@ -27,10 +29,17 @@ export async function startGateway({ settings, surfaces, offers, probes }: Gatew
   })
   if (ingestHere === undefined) probes['ingest'] = () => requireReachable(ingest)
   if (processorHere === undefined) probes['processor'] = () => requireReachable(processor)
+  const elsewhere = remoteModules.filter(({ role }) => !runs(role)).map((module) => mount(app, module, settings))
   const stop = async () => {
-    await Promise.all([ingest.close(), processor.close()])
+    await Promise.all([ingest, processor, ...elsewhere].map((upstream) => upstream.close()))
   }
   return { stop, [Symbol.asyncDispose]: stop }
+}
+
+function mount(app: App, { paths, setting }: RemoteModule, settings: GatewayContext['settings']): Upstream {
+  const elsewhere = upstream(settings[setting])
+  addRemotePaths(app, paths, setting, elsewhere)
+  return elsewhere
 }
 
 /** One replica is enough. */

@@ -69,7 +69,8 @@ export function addProxiedRoute(app: App, route: ProxiedRoute): void {
   })
 }
 
-function passed(headers: Headers): Record<string, string | string[]> {
+/** Headers that are handed on. */
+export function passed(headers: Headers): Record<string, string | string[]> {
   const entries = Object.entries(headers).flatMap(([name, value]) =>
     value === undefined || ownHeaders.has(name) ? [] : [[name, value] as const],
   )
@@ -87,14 +88,15 @@ async function forward(upstream: Upstream, request: UpstreamRequest): Promise<Up
     try {
       return await askReplica(replica, request)
     } catch (error) {
-      failure = forwardError(replica, request, error)
+      failure = forwardError(replica, request.method, error)
       if (failure.code === 'OUTCOME_UNKNOWN') throw failure
     }
   }
   throw failure ?? new PlatformError('UNAVAILABLE', 'there is no address to hand the request on to')
 }
 
-function forwardError({ url }: Replica, { method }: UpstreamRequest, cause: unknown): PlatformError {
+/** What is known about a request that was not answered. */
+export function forwardError({ url }: Replica, method: string, cause: unknown): PlatformError {
   if (method === 'GET') return new PlatformError('UNAVAILABLE', `${url} did not answer`, { cause })
   if (wasNeverSent(cause)) return new PlatformError('QUEUE_UNAVAILABLE', `${url} cannot be reached`, { cause })
   return new PlatformError('OUTCOME_UNKNOWN', 'the answer of the next process is missing', { cause })

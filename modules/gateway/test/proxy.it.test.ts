@@ -17,8 +17,10 @@ async function gatewayBefore(answer: RequestListener) {
   const { port } = server.address() as { port: number } // a TCP server's address
   const replica = [`http://127.0.0.1:${port}`]
   const http = stack.use(await createHttpServer({ name: 'gateway', logger: nullLogger }))
-  const settings = { INGEST_URL: replica, PROCESSOR_URL: replica }
-  stack.use(await startGateway({ settings, surfaces: { public: http.app }, offers: {}, probes: {} }))
+  const modules = { AUTH_URL: replica, CALCULATOR_URL: replica, ORDER_LOOKUP_URL: replica, ORDER_INTAKE_URL: replica }
+  const settings = { INGEST_URL: replica, PROCESSOR_URL: replica, ...modules, ORDERS_URL: replica, PAYMENTS_URL: [] }
+  const context = { settings, surfaces: { public: http.app }, offers: {}, probes: {}, runs: () => false }
+  stack.use(await startGateway(context))
   const { url } = await http.listen({ port: 0, variable: 'API_PORT' })
   const owned = stack.move()
   return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
@@ -85,5 +87,46 @@ describe('the status', { timeout: 30_000 }, () => {
     const { ingest } = (await answer.json()) as { ingest: { healthy: boolean; stats: unknown; error: string } }
     assert.deepEqual([answer.status, ingest.healthy, ingest.stats], [200, false, null])
     assert.match(ingest.error, /answered something else/)
+  })
+})
+
+describe('a module that runs elsewhere', { timeout: 30_000 }, () => {
+  it('is served under its own paths, with any method, query and body', async () => {
+    await using gateway = await gatewayBefore(async (request, response) => {
+      const body = Buffer.concat(await request.toArray()).toString()
+      response.writeHead(201, { 'content-type': 'application/json', link: '<x>; rel="next"' })
+      response.end(JSON.stringify({ method: request.method, path: request.url, body }))
+    })
+    const headers = { 'content-type': 'application/json' }
+    const path = '/orders-api/orders?limit=7'
+    const answer = await fetch(`${gateway.url}${path}`, { method: 'POST', headers, body: '{"user_id":"u"}' })
+    assert.equal(answer.status, 201)
+    assert.equal(answer.headers.get('link'), '<x>; rel="next"')
+    assert.deepEqual(await answer.json(), { method: 'POST', path, body: '{"user_id":"u"}' })
+  })
+
+  it('streams events as they come, and is told when the client has gone', async () => {
+    const gone = Promise.withResolvers<void>()
+    const pushes: ((text: string) => void)[] = []
+    await using gateway = await gatewayBefore((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 1\n\n')
+      response.once('close', () => gone.resolve())
+      pushes.push((text) => void response.write(text))
+    })
+    const leaving = new AbortController()
+    const answer = await fetch(`${gateway.url}/orders-api/orders/stream?user_id=u`, { signal: leaving.signal })
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
+    assert.equal((await reader?.read())?.value, 'id: 1\n\n')
+    pushes[0]?.('id: 2\n\n')
+    assert.equal((await reader?.read())?.value, 'id: 2\n\n')
+    leaving.abort()
+    await gone.promise
+  })
+
+  it('without an address is answered 503', async () => {
+    await using gateway = await gatewayBefore((_request, response) => response.end())
+    const answer = await fetch(`${gateway.url}/payments-api/accounts/x`)
+    const { code } = (await answer.json()) as { code: string }
+    assert.deepEqual([answer.status, code], [503, 'unavailable'])
   })
 })
