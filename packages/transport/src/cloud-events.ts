@@ -123,14 +123,16 @@ function looksLikeJson(body: Uint8Array): boolean {
   return openingBytes.has(body[0] ?? 0)
 }
 
-function encodeOrigin({ log, partition, offset }: Origin): string {
-  return `${log}/${partition}/${offset}`
+/** `<log>/<partition>/<offset>`, and behind it `;base=<offset>` where a relay says where it began. */
+function encodeOrigin({ log, partition, offset, base }: Origin): string {
+  return `${log}/${partition}/${offset}${base === undefined ? '' : `;base=${base}`}`
 }
 
 function decodeOrigin(text: string | undefined): Origin | undefined {
-  const [, log, partition, offset] = /^([\w.-]+)\/(\d+)\/(\d+)$/.exec(text ?? '') ?? []
+  const [, log, partition, offset, base] = /^([\w.-]+)\/(\d+)\/(\d+)(?:;base=(\d+))?$/.exec(text ?? '') ?? []
   if (log === undefined || !Number.isSafeInteger(Number(offset))) return undefined
-  return { log, partition: Number(partition), offset: Number(offset) }
+  const origin = { log, partition: Number(partition), offset: Number(offset) }
+  return base === undefined ? origin : { ...origin, base: Number(base) }
 }
 
 /** As in the HTTP binding, 3.1.3.2: all but printable ASCII, and of that blank, double quote and percent. */

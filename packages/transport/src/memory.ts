@@ -93,6 +93,10 @@ class Memory implements MemoryTransport {
     held.add(messages, this.#settings.clock.now())
   }
 
+  async incarnationOf(topic: string): Promise<string> {
+    return this.#topic(topic).incarnation
+  }
+
   read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncIterable<Batch> {
     this.#partition(topic, partition)
     // At once and not with the first batch: what is published and passed in between must be kept for this group.

@@ -22,6 +22,8 @@ export interface Origin {
   readonly partition: number
   /** Gapless from 1. */
   readonly offset: number
+  /** Where the relay began that brought it: this carrier need not hold anything at or before this offset. */
+  readonly base?: number
 }
 
 /** A place in what a carrier holds. Numbers of different incarnations cannot be compared. */

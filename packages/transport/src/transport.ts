@@ -56,6 +56,11 @@ export interface Transport extends AsyncDisposable {
   /** Number of the carrier's partitions of a topic, fixed at first use. Our partition p travels in p mod n. */
   partitions(topic: string): Promise<number>
   publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void>
+  /**
+   * The incarnation of a topic as the carrier knows it now, or recently: it changes when the topic is made anew. A
+   * carrier without it never loses a topic.
+   */
+  incarnationOf?(topic: string): Promise<string>
   read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncIterable<Batch>
   /**
    * A hint that a group has handled everything of a partition before `next`; a carrier may show it to outside tools or

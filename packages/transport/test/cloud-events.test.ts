@@ -44,8 +44,9 @@ for (const [name, binding] of Object.entries({ kafka: kafkaBinding, nats: natsBi
         'headrace-h-ce_id': '3',
         constructor: '4',
       }
-      const origin = { log: '018f-ab', partition: 3, offset: 9_007_199_254_740_000 }
+      const place = { log: '018f-ab', partition: 3, offset: 9_007_199_254_740_000 }
       for (const own of [headers, { ...headers, 'content-type': 'text/plain' }, {}]) {
+        const origin = own === headers ? { ...place, base: 17 } : place
         const message = { ...plain, id: 'ünïque 🜁 %', key: ' "ä', headers: own, origin, at: at - 1 }
         const { key, ...decoded } = decode(encode(message))
         assert.deepEqual(decoded, { id: message.id, type: plain.type, at: at - 1, headers: own, origin })
