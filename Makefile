@@ -1,6 +1,9 @@
 # Every target is a thin call of an npm script or of `headrace`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run-local dev test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test clean
+# Kafka, NATS and Redis for the services-* targets: one of them, or several in quotes.
+SERVICES ?= kafka nats redis
+
+.PHONY: help run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test clean
 
 MAKEFLAGS += --no-print-directory
 
@@ -20,7 +23,25 @@ run-local: node_modules/.package-lock.json ## Start everything on this machine; 
 dev: node_modules/.package-lock.json ## The same, started again on every change of the sources
 	@npm run --silent dev -- $(ARGS)
 
-test: node_modules/.package-lock.json ## Run all tests that need nothing but this machine
+services-up: node_modules/.package-lock.json ## Start real Kafka (9092), NATS (4222) and Redis (6379), or SERVICES="kafka nats"
+	@$(run) node tools/services.ts up $(SERVICES) $(ARGS)
+
+services-down: node_modules/.package-lock.json ## End them; their data stay in .services
+	@$(run) node tools/services.ts down $(SERVICES) $(ARGS)
+
+services-status: node_modules/.package-lock.json ## Show what runs, and where
+	@$(run) node tools/services.ts status $(SERVICES) $(ARGS)
+
+services-env: node_modules/.package-lock.json ## Print their addresses for a shell
+	@$(run) node tools/services.ts env $(SERVICES) $(ARGS)
+
+services-restart: node_modules/.package-lock.json ## Stop and start them
+	@$(run) node tools/services.ts restart $(SERVICES) $(ARGS)
+
+services-kill: node_modules/.package-lock.json ## End them as a crash would
+	@$(run) node tools/services.ts kill $(SERVICES) $(ARGS)
+
+test: node_modules/.package-lock.json ## Run all tests; what they need of brokers is started by itself
 	@npm run --silent test -- $(ARGS)
 
 test-all: lint typecheck test ## Lint, types and all tests
