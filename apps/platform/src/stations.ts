@@ -44,12 +44,30 @@ export function databaseUrlOf(station: StationName, settings: PlatformSettings):
   }
 }
 
-/** Stations whose topics a station consumes: where they have a database of their own, its log is read there. */
-export const producersFor: Partial<Record<StationName, readonly StationName[]>> = {
+/** The station that appends to a topic which others consume; undefined for a topic of a module's own. */
+export function producerOf(topic: string): StationName | undefined {
+  return stationNames.find((name) => producedTopics[name]?.includes(topic))
+}
+
+const producedTopics: Partial<Record<StationName, readonly string[]>> = {
+  orders: ['orders-events'],
+  payments: ['payments-events'],
+}
+
+/** The stations whose topics a station consumes. */
+const producersFor: Partial<Record<StationName, readonly StationName[]>> = {
   orders: ['payments'],
   payments: ['orders'],
   orderIntakeApi: ['orderIntakeWorker'],
   orderIntakeWorker: ['orderIntakeApi'],
+}
+
+/** Servers whose log a process reads besides its own databases: the addresses of producers that run elsewhere. */
+export function urlsElsewhere(stations: ReadonlySet<StationName>, settings: PlatformSettings): string[] {
+  const own = new Set([...stations].map((name) => databaseUrlOf(name, settings)))
+  const producers = [...stations].flatMap((name) => producersFor[name] ?? [])
+  const urls = producers.map((name) => databaseUrlOf(name, settings))
+  return [...new Set(urls)].filter((url) => url !== undefined && !own.has(url)).map(String)
 }
 
 /** One database and the stations on it. */

@@ -1,8 +1,8 @@
 import type { Metrics, PlatformError } from '@headrace/runtime'
 import { type Station, station } from '@headrace/station'
-import { postgresTransport } from '@headrace/transport'
 import { type Base, openBase } from './base.ts'
 import type { PlatformContext } from './context.ts'
+import { openLogs } from './logs.ts'
 import { openQueue } from './queue.ts'
 import type { ProcessNeeds } from './start.ts'
 import { placesOf, type StationName } from './stations.ts'
@@ -29,9 +29,13 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   for (const place of placesOf(selection.stations, settings)) bases.push(stack.use(await openBase(place, needs)))
   for (const base of bases) addProbes(base, bases.length > 1, probes)
   addPoolMetrics(bases, metrics)
+  const logs = stack.use(await openLogs(bases, needs))
   const stations: Partial<Record<StationName, Station>> = {}
   for (const base of bases) {
-    for (const name of base.place.stations) stations[name] = stack.use(stationOn(base, needs)).station
+    for (const name of base.place.stations) {
+      const carriers = (topic: string) => [logs.carrierOf(topic, base.place.url)]
+      stations[name] = station({ ...base, carriers, faults: needs.faults, onError: needs.onError })
+    }
   }
   const pipeline = stack.use(pipelineOn(bases, needs, probes))
   const parts = stack.move()
@@ -47,13 +51,6 @@ function never(): Promise<PlatformError> {
 
 function internalToken({ settings: { INTERNAL_TOKEN } }: ProcessNeeds): { internalToken?: string } {
   return INTERNAL_TOKEN === undefined ? {} : { internalToken: INTERNAL_TOKEN }
-}
-
-/** A station whose messages are carried by its own database. */
-function stationOn(base: Base, { faults, onError }: ProcessNeeds): AsyncDisposable & { readonly station: Station } {
-  const carrier = postgresTransport(base.log)
-  const made = station({ ...base, carriers: () => [carrier], faults, onError })
-  return { station: made, [Symbol.asyncDispose]: () => carrier.stop() }
 }
 
 interface PipelineParts extends AsyncDisposable {

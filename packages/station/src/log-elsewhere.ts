@@ -1,0 +1,110 @@
+import type { Database, WakeUps } from '@headrace/database'
+import { firstOffsetOf, readRange, retentionLock, startHeads } from '@headrace/log'
+import { type OnBackgroundError, PlatformError, sleep, startLoop } from '@headrace/runtime'
+import type { LogElsewhere, LogRange } from '@headrace/transport'
+
+/** What is needed of the other database: a role that may read the log, LISTEN, and write `headrace.log_reader`. */
+export interface LogElsewhereNeeds {
+  readonly database: Database
+  readonly wakeUps: WakeUps
+  readonly onError: OnBackgroundError
+}
+
+/** How often positions are told to the log's owner, and its incarnation is looked at, in ms. */
+const tellMs = 1_000
+
+interface Place {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly position: number
+}
+
+/** Opens the log of another database for reading. Rejects with what the database throws while it is away. */
+export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogElsewhere & AsyncDisposable> {
+  const { database, onError } = needs
+  let id = await incarnationOf(database)
+  const heads = startHeads(needs)
+  const moved = new Map<string, Place>()
+  const tell = async () => {
+    const places = [...moved.values()]
+    moved.clear()
+    await tellPlaces(database, places)
+  }
+  const telling = startLoop({
+    name: 'log elsewhere',
+    async run(signal) {
+      await sleep(tellMs, signal)
+      if (signal.aborted) return
+      await tell()
+      // A restored copy is another log.
+      id = await incarnationOf(database)
+    },
+    onError,
+  })
+  return {
+    get id() {
+      return id
+    },
+    async read(range: LogRange) {
+      const records = await readRange(database, id, range)
+      if (records.length > 0 || !heads.reaches(range.topic, range.partition, range.from)) return records
+      return readRange(database, id, { ...range, untilMs: Number.POSITIVE_INFINITY })
+    },
+    firstOffset: (topic, partition) => firstOffsetOf(database, topic, partition),
+    available: (topic, partition, offset, signal) => heads.available(topic, partition, offset, signal),
+    probe: (signal) => {
+      signal.throwIfAborted()
+      return incarnationOf(database).then(() => undefined)
+    },
+    enter: (group, topic, partition) => enterGroup(database, group, topic, partition),
+    passed: (group, topic, partition, position) => {
+      moved.set(`${group} ${topic} ${partition}`, { group, topic, partition, position })
+    },
+    async [Symbol.asyncDispose]() {
+      await telling.stop()
+      await tell().catch((error: unknown) => onError(error, 'log elsewhere'))
+      await heads[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function incarnationOf(database: Database): Promise<string> {
+  const { rows } = await database.query<{ id: string }>({
+    name: 'log-elsewhere.incarnation',
+    text: 'select id from headrace.log_incarnation order by started_at desc limit 1',
+  })
+  const [row] = rows
+  if (row === undefined) throw new PlatformError('DATABASE_UNAVAILABLE', 'the other database holds no log yet')
+  return row.id
+}
+
+/** Under retention's own lock, so that neither misses the other. */
+async function enterGroup(database: Database, group: string, topic: string, partition: number): Promise<void> {
+  await database.inTransaction(async (tx) => {
+    await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
+    await tx.query({
+      text: `insert into headrace.log_reader (group_name, topic, partition, position) values ($1, $2, $3, 0)
+             on conflict do nothing`,
+      values: [group, topic, partition],
+    })
+  })
+}
+
+/** Positions never go back: an old owner may tell its own late. */
+async function tellPlaces(database: Database, places: readonly Place[]): Promise<void> {
+  if (places.length === 0) return
+  await database.query({
+    name: 'log-elsewhere.tell',
+    text: `update headrace.log_reader r set position = m.position, at = now()
+           from unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) as m(group_name, topic, partition, position)
+           where (r.group_name, r.topic, r.partition) = (m.group_name, m.topic, m.partition)
+             and r.position < m.position`,
+    values: [
+      places.map(({ group }) => group),
+      places.map(({ topic }) => topic),
+      places.map(({ partition }) => partition),
+      places.map(({ position }) => position),
+    ],
+  })
+}

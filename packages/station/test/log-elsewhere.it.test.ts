@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import { startMembership } from '@headrace/inbox'
+import type { NewMessage } from '@headrace/log'
+import { postgresElsewhere } from '@headrace/transport'
+import { openLogElsewhere, type Station, station } from '../src/index.ts'
+import { type TestStation, testStation } from '../src/testing/index.ts'
+
+type Tx = { query(statement: { text: string; values: unknown[] }): Promise<unknown> }
+type Ids = readonly { readonly id: string }[]
+
+const onError = () => {}
+const message = (id: string): NewMessage => ({
+  topic: 'things',
+  id,
+  key: id,
+  type: 'thing',
+  headers: {},
+  body: Buffer.from(id),
+})
+
+/** The consumer's database, reading the log of the producer's. */
+async function consumerOf(producer: TestStation, own: TestStation) {
+  await using stack = new AsyncDisposableStack()
+  const log = stack.use(await openLogElsewhere({ database: producer.database, wakeUps: producer.wakeUps, onError }))
+  const carrier = stack.use(postgresElsewhere(log))
+  const { database, wakeUps } = own
+  const membership = stack.use(startMembership({ database, wakeUps, onError }))
+  const faults = { at: async () => {} }
+  const made: Station = station({ ...own, membership, carriers: () => [carrier], faults, onError })
+  const parts = stack.move()
+  return { ...made, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+}
+
+async function append(producer: Station, ids: readonly string[]): Promise<void> {
+  await producer.log.inTransaction((tx) => {
+    for (const id of ids) tx.append(message(id))
+  })
+}
+
+const idsFrom = (prefix: string) => Array.from({ length: 40 }, (_, index) => `${prefix}${index}`)
+
+it('a consumer in another database handles each message once, also what came while it was away', async () => {
+  await using producer = await testStation()
+  await using own = await testStation()
+  await producer.produces('things')
+  await own.database.query({ text: 'create table effect (id text primary key)' })
+  const handle = async (tx: Tx, messages: Ids) => {
+    await tx.query({ text: 'insert into effect select unnest($1::text[])', values: [messages.map(({ id }) => id)] })
+  }
+  const effects = async () => (await own.database.query<{ id: string }>({ text: 'select id from effect' })).rows
+  await append(producer, idsFrom('a'))
+  {
+    await using consumer = await consumerOf(producer, own)
+    await using _running = await consumer.consume({ group: 'g', topic: 'things', handle })
+    await untilTrue('the first 40', async () => (await effects()).length === 40, 20_000)
+  }
+  await append(producer, idsFrom('b'))
+  await using consumer = await consumerOf(producer, own)
+  await using _running = await consumer.consume({ group: 'g', topic: 'things', handle })
+  await append(producer, idsFrom('c'))
+  // The primary key would fail a second time.
+  await untilTrue('all 120', async () => (await effects()).length === 120, 20_000)
+})
+
+it('the producer knows how far the consumer is, so that retention keeps what it has not handled', async () => {
+  await using producer = await testStation()
+  await using own = await testStation()
+  await producer.produces('things')
+  await append(producer, idsFrom('a'))
+  const told = async () => {
+    const { rows } = await producer.database.query<{ behind: number; readers: number }>({
+      text: `select count(*)::int as readers, coalesce(sum(h.next_offset - 1 - r.position), 0)::int as behind
+             from headrace.log_reader r join headrace.log_head h using (topic, partition) where r.group_name = 'g'`,
+    })
+    return rows[0]
+  }
+  const gate = Promise.withResolvers<void>()
+  await using consumer = await consumerOf(producer, own)
+  await using _running = await consumer.consume({ group: 'g', topic: 'things', handle: () => gate.promise })
+  await untilTrue('all partitions are known', async () => (await told())?.readers === 16, 20_000)
+  assert.equal((await told())?.behind, 40)
+  gate.resolve()
+  await untilTrue('the positions are told', async () => (await told())?.behind === 0, 20_000)
+})
