@@ -29,7 +29,6 @@ export class RedisConnection {
     this.#onError = (error) => options.onError(error, name)
     this.client = new Redis(clientOptions(name, options.address, this.#timeoutMs))
     this.client.on('error', (error) => this.#away(error))
-    this.client.on('close', () => this.#away(undefined))
     this.client.on('ready', () => this.#back())
   }
 
@@ -79,9 +78,7 @@ export class RedisConnection {
 
   #away(error: unknown): void {
     if (error !== undefined) this.#lastError = plainError(error).message
-    if (this.#isTold || this.client.status === 'end') return
-    // A connection that ends without a reason is told of when it cannot be made again.
-    if (error === undefined) return
+    if (this.#isTold) return
     this.#isTold = true
     this.#onError(wrapRedisError(error))
   }
