@@ -80,7 +80,7 @@ describe('consuming', { timeout: 120_000 }, () => {
         run += 1
         const id = `walk-${run}`
         const messages = plan.map(({ at, lane }, n) => delivery(id, { at, n, origin: `o${run}`, partition: lane }))
-        let batch: Delivery[] = []
+        const batch: Delivery[] = []
         for (const [n, message] of messages.entries()) {
           batch.push(message)
           if (plan[n]?.split) await deliver(batch.splice(0))
