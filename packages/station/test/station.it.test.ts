@@ -23,3 +23,26 @@ it('what one replica appends is handled by the group, once, whichever replica ho
   await all.promise
   assert.deepEqual(handled.toSorted(), ids.toSorted())
 })
+
+it('under the role of one schema, messages flow and the tables of another schema are out of reach', async () => {
+  await using owner = await testStation()
+  await owner.database.query({
+    text: 'create schema own; create table own.effect (id text); create schema other; create table other.thing (id text)',
+  })
+  await using one = await testStation({ url: owner.url, schema: 'own' })
+  await one.produces('things')
+  const done = Promise.withResolvers<void>()
+  await using _running = await one.consume({
+    group: 'g',
+    topic: 'things',
+    async handle(tx, messages) {
+      await tx.query({ text: 'insert into own.effect values ($1)', values: [messages[0]?.id] })
+      tx.afterCommit(() => done.resolve())
+    },
+  })
+  await one.log.inTransaction((tx) =>
+    tx.append({ topic: 'things', id: 'm', key: 'm', type: 'thing', headers: {}, body: Buffer.from('m') }),
+  )
+  await done.promise
+  await assert.rejects(one.database.query({ text: 'select from other.thing' }), /permission denied for schema other/)
+})
