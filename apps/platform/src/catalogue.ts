@@ -1,4 +1,6 @@
 import { gatewayModule } from '@headrace/gateway/module'
+import { ordersModule } from '@headrace/orders/module'
+import { paymentsModule } from '@headrace/payments/module'
 import { pipelineModule } from '@headrace/pipeline/module'
 import { type Module, selectModules } from '@headrace/runtime'
 import type { PlatformContext } from './context.ts'
@@ -23,7 +25,7 @@ export interface Selection {
 
 /** Every module, in the order of starting. */
 function catalogue(): readonly Module<PlatformContext>[] {
-  return [pipelineModule(), gatewayModule()]
+  return [pipelineModule(), paymentsModule(), ordersModule(), gatewayModule()]
 }
 
 /** What the app has to know of a role to start it. */
@@ -37,6 +39,10 @@ interface RoleFacts {
 const roleFacts: Readonly<Record<string, RoleFacts>> = {
   'pipeline:processor': { stations: () => ['pipeline'], serves: 'processor' },
   'pipeline:ingest': { stations: () => ['pipeline'], serves: 'ingest' },
+  'payments:worker': { stations: () => ['payments'] },
+  'payments:api': { stations: () => ['payments'], serves: 'public' },
+  'orders:worker': { stations: () => ['orders'] },
+  'orders:api': { stations: () => ['orders'], serves: 'public' },
   'gateway:gateway': { stations: () => [] },
 }
 

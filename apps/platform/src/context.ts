@@ -1,5 +1,6 @@
 import type { GatewayContext } from '@headrace/gateway/module'
 import type { App, Probe } from '@headrace/http-kit'
+import type { PaymentsOffers } from '@headrace/payments/contract'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import type { Station } from '@headrace/station'
 import type { PlatformSettings } from './settings.ts'
@@ -22,7 +23,7 @@ export interface PlatformContext extends GatewayContext, PipelineContext {
   readonly settings: PlatformSettings
   readonly surfaces: Surfaces
   readonly stations: Readonly<Record<StationName, Station>>
-  readonly offers: PipelineContext['offers']
+  readonly offers: PipelineContext['offers'] & PaymentsOffers
   /** Filled by roles as they start: what `/ready` asks, by name. */
   readonly probes: Record<string, Probe>
 }

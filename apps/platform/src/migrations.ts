@@ -2,7 +2,10 @@ import { databaseMigrations, type MigrationSource } from '@headrace/database'
 import { httpKitMigrations } from '@headrace/http-kit'
 import { inboxMigrations } from '@headrace/inbox'
 import { keyvalueMigrations } from '@headrace/keyvalue'
+import { liveMigrations } from '@headrace/live'
 import { logMigrations } from '@headrace/log'
+import { ordersMigrations } from '@headrace/orders/module'
+import { paymentsMigrations } from '@headrace/payments/module'
 import { pipelineMigrations } from '@headrace/pipeline/module'
 import type { StationName } from './stations.ts'
 
@@ -13,10 +16,15 @@ const packageSources: readonly MigrationSource[] = [
   inboxMigrations,
   keyvalueMigrations,
   httpKitMigrations,
+  liveMigrations,
 ]
 
 /** What the modules' tables are in, by where they stand. */
-const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [['pipeline', pipelineMigrations]]
+const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [
+  ['pipeline', pipelineMigrations],
+  ['orders', ordersMigrations],
+  ['payments', paymentsMigrations],
+]
 
 /** Every migration, in the order in which they are applied: what the platform's own database has. */
 export const migrationSources: readonly MigrationSource[] = sourcesOf(undefined)

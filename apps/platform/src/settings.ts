@@ -1,4 +1,6 @@
 import { gatewaySettings } from '@headrace/gateway/contract'
+import { ordersSettings } from '@headrace/orders/contract'
+import { paymentsSettings } from '@headrace/payments/contract'
 import { pipelineSettings } from '@headrace/pipeline/contract'
 import {
   bytes,
@@ -100,6 +102,8 @@ export const platformSettings = defineSettings({
   LOG_LEVEL: oneOf(logLevels, { default: 'info', doc: 'Least level of the lines that are logged.' }),
   LOG_FORMAT: oneOf(logFormats, { doc: 'How lines are logged; unset = text on a terminal, else json.' }),
   ...pipelineSettings,
+  ...ordersSettings,
+  ...paymentsSettings,
   ...gatewaySettings,
 })
 

@@ -22,7 +22,7 @@ export function applyCors(reply: FastifyReply, origin: string, isAllowed: Origin
   reply.header('vary', 'origin')
   if (!isAllowed(origin)) return
   reply.header('access-control-allow-origin', origin)
-  reply.header('access-control-expose-headers', 'location, retry-after, x-request-id')
+  reply.header('access-control-expose-headers', 'link, location, retry-after, x-request-id')
 }
 
 const preflightHeaders = {

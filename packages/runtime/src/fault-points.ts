@@ -17,6 +17,8 @@ export interface FaultPoints {
 export const faultPoints = [
   'gather.before-commit',
   'gather.after-commit',
+  'effect.before-commit',
+  'effect.after-commit',
   'batch.before-open',
   'batch.after-open',
   'batch.before-commit',
@@ -33,6 +35,8 @@ export const faultPoints = [
   'close.before-commit',
   'takeover.before-commit',
   'takeover.after-commit',
+  'deadline.before-commit',
+  'deadline.after-commit',
   'retention.after-detach',
   'migrate.before-commit',
 ] as const

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { keyedRequests } from '@headrace/http-kit'
+import { startLive } from '@headrace/live'
+import type { LogTransaction } from '@headrace/log'
+import { type Accounts, remoteAccounts } from '@headrace/payments/contract'
+import type { Running } from '@headrace/runtime'
+import type { OrdersContext } from './context.ts'
+import { newIds } from './domain/ids.ts'
+import { addCancelRoute } from './routes/cancel.ts'
+import type { RouteNeeds } from './routes/needs.ts'
+import { addPlaceRoute } from './routes/place.ts'
+import { addReferenceRoutes } from './routes/reference.ts'
+import { addStreamRoute } from './routes/stream.ts'
+import { addListRoute, addOrderRoute } from './routes/view.ts'
+import { ordersTopic } from './wire/order-event.ts'
+
+/** Starts the role that answers requests and serves the streams. */
+export async function startOrdersApi(context: OrdersContext): Promise<Running> {
+  const { surfaces, onError, faults } = context
+  const station = context.stations.orders
+  await station.produces(ordersTopic)
+  const live = startLive({ database: station.database, pubsub: station.pubsub, onError })
+  const { accounts, close } = accountsOf(context)
+  const newId = newIds({ now: Date.now, randomBytes })
+  const keyed = keyedRequests<LogTransaction>({
+    database: station.database,
+    inTransaction: (work, options) => station.log.inTransaction(work, options),
+    newId,
+  })
+  const app = surfaces.public
+  if (app !== undefined) addRoutes({ app, station, keyed, live, accounts, newId, random: Math.random, faults })
+  const stop = async () => {
+    await live.stop()
+    await close()
+  }
+  return { stop, [Symbol.asyncDispose]: stop }
+}
+
+function addRoutes(needs: RouteNeeds): void {
+  addPlaceRoute(needs)
+  addCancelRoute(needs)
+  addOrderRoute(needs)
+  addListRoute(needs)
+  addStreamRoute(needs)
+  addReferenceRoutes(needs.app)
+}
+
+interface KnownAccounts {
+  readonly accounts: Accounts
+  close(): Promise<void>
+}
+
+function accountsOf({ offers, settings, onError }: OrdersContext): KnownAccounts {
+  const here = offers['payments.accounts']
+  if (here !== undefined) return { accounts: here, close: async () => {} }
+  const remote = remoteAccounts(settings.PAYMENTS_URL, onError)
+  return { accounts: remote, close: () => remote.close() }
+}

@@ -1,0 +1,20 @@
+import type { Module } from '@headrace/runtime'
+import { startOrdersApi } from './api.ts'
+import type { OrdersContext } from './context.ts'
+import { ordersErrors } from './contract.ts'
+import { startOrdersWorker } from './worker.ts'
+
+export type { OrdersContext } from './context.ts'
+export { ordersMigrations } from './store/migrations.ts'
+
+/** Orders. Started after payments, where those run in the same process: they are asked whether a user has an account. */
+export function ordersModule(): Module<OrdersContext> {
+  return {
+    name: 'orders',
+    roles: [
+      { name: 'worker', start: startOrdersWorker },
+      { name: 'api', start: startOrdersApi },
+    ],
+    errors: ordersErrors,
+  }
+}

@@ -1,0 +1,132 @@
+import type { Queryable } from '@headrace/database'
+import type { Order, OrderStatus } from '../domain/order.ts'
+
+/** An order with its times. */
+export interface StoredOrder extends Order {
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+interface OrderRow {
+  readonly id: string
+  readonly user_id: string
+  readonly amount_minor: number
+  readonly currency: string
+  readonly status: OrderStatus
+  readonly payment_id: string | null
+  readonly error_reason: string
+  readonly complete_ms: number | null
+  readonly created_at: Date
+  readonly updated_at: Date
+}
+
+const columns = `id, user_id, amount_minor, currency, status, payment_id, error_reason,
+  (extract(epoch from complete_at) * 1000)::float8 as complete_ms, created_at, updated_at`
+
+export type NewOrder = Pick<Order, 'id' | 'userId' | 'amountMinor' | 'currency'>
+
+export async function insertOrder(tx: Queryable, order: NewOrder): Promise<StoredOrder> {
+  const { rows } = await tx.query<OrderRow>({
+    name: 'orders.insert-order',
+    text: `insert into orders.customer_order (id, user_id, amount_minor, currency) values ($1, $2, $3, $4)
+           returning ${columns}`,
+    values: [order.id, order.userId, order.amountMinor, order.currency],
+  })
+  const [row] = rows
+  if (row === undefined) throw new TypeError('an insert returned no row')
+  return toOrder(row)
+}
+
+export async function findOrder(database: Queryable, id: string): Promise<StoredOrder | undefined> {
+  const { rows } = await database.query<OrderRow>({
+    name: 'orders.find-order',
+    text: `select ${columns} from orders.customer_order where id = $1`,
+    values: [id],
+  })
+  return rows.map(toOrder)[0]
+}
+
+/** Locks orders by their ids, in one order: against cancellation, completion, and whoever has the same message. */
+export async function lockOrders(tx: Queryable, ids: readonly string[]): Promise<StoredOrder[]> {
+  const { rows } = await tx.query<OrderRow>({
+    name: 'orders.lock-orders',
+    text: `select ${columns} from orders.customer_order where id = any($1) order by id for update`,
+    values: [ids],
+  })
+  return rows.map(toOrder)
+}
+
+/** Locks paid orders whose time to complete has come; those that somebody else works on are left to them. */
+export async function lockDueOrders(tx: Queryable, limit: number): Promise<StoredOrder[]> {
+  const { rows } = await tx.query<OrderRow>({
+    name: 'orders.lock-due-orders',
+    replan: true,
+    text: `select ${columns} from orders.customer_order
+           where status = 'paid' and complete_at is not null and complete_at <= clock_timestamp()
+           order by complete_at limit $1 for update skip locked`,
+    values: [limit],
+  })
+  return rows.map(toOrder)
+}
+
+/** Writes the state of orders that this transaction has locked, and returns them with their new times. */
+export async function updateOrders(tx: Queryable, orders: readonly Order[]): Promise<StoredOrder[]> {
+  const { rows } = await tx.query<OrderRow>({
+    name: 'orders.update-orders',
+    text: `update orders.customer_order set status = c.new_status, payment_id = c.new_payment_id,
+             error_reason = c.new_reason, complete_at = to_timestamp(c.new_complete_ms / 1000),
+             updated_at = date_trunc('milliseconds', clock_timestamp())
+           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::float8[])
+             as c(order_id, new_status, new_payment_id, new_reason, new_complete_ms)
+           where id = c.order_id
+           returning ${columns}`,
+    values: [
+      orders.map(({ id }) => id),
+      orders.map(({ status }) => status),
+      orders.map(({ paymentId }) => (paymentId === '' ? null : paymentId)),
+      orders.map(({ errorReason }) => errorReason),
+      orders.map(({ completeAtMs }) => completeAtMs ?? null),
+    ],
+  })
+  return rows.map(toOrder)
+}
+
+/** A place in the list of a user's orders. */
+export interface OrderPlace {
+  readonly createdAtMs: number
+  readonly id: string
+}
+
+export interface OrderPage {
+  readonly userId: string
+  /** The last order of the page before. */
+  readonly behind: OrderPlace | undefined
+  readonly limit: number
+}
+
+/** A user's orders, newest first. */
+export async function listOrders(database: Queryable, { userId, behind, limit }: OrderPage): Promise<StoredOrder[]> {
+  const { rows } = await database.query<OrderRow>({
+    name: behind === undefined ? 'orders.list-orders' : 'orders.list-orders-behind',
+    text: `select ${columns} from orders.customer_order where user_id = $1
+           ${behind === undefined ? '' : 'and (created_at, id) < (to_timestamp($3::float8 / 1000), $4::uuid)'}
+           order by created_at desc, id desc limit $2`,
+    values: [userId, limit, ...(behind === undefined ? [] : [behind.createdAtMs, behind.id])],
+  })
+  return rows.map(toOrder)
+}
+
+function toOrder(row: OrderRow): StoredOrder {
+  return {
+    id: row.id,
+    userId: row.user_id,
+    amountMinor: row.amount_minor,
+    currency: row.currency,
+    status: row.status,
+    paymentId: row.payment_id ?? '',
+    errorReason: row.error_reason,
+    ...(row.complete_ms !== null && { completeAtMs: row.complete_ms }),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
