@@ -9,6 +9,8 @@ export interface Headrace extends AsyncDisposable {
   /** Address by which it was found ready. */
   readonly url: string
   readonly pid: number
+  /** Resolves when the process has ended, however that came. */
+  readonly ended: Promise<void>
   /** What it has printed so far, both streams. */
   readonly output: () => string
   /** Ends it as a crash would. */
@@ -36,6 +38,7 @@ export async function startHeadrace(options: HeadraceOptions): Promise<Headrace>
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const ended = once(child, 'exit').then(() => undefined)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -48,6 +51,7 @@ export async function startHeadrace(options: HeadraceOptions): Promise<Headrace>
   return {
     url: options.url,
     pid: child.pid ?? 0,
+    ended,
     output: () => output,
     kill: async () => void (await end(child, 'SIGKILL')),
     stop: () => end(child, 'SIGTERM'),

@@ -1,5 +1,5 @@
 import type { Database, WakeUps } from '@headrace/database'
-import { firstOffsetOf, readRange, retentionLock, startHeads } from '@headrace/log'
+import { firstOffsetOf, readHeads, readRange, retentionLock, startHeads } from '@headrace/log'
 import { type OnBackgroundError, PlatformError, sleep, startLoop } from '@headrace/runtime'
 import type { LogElsewhere, LogRange } from '@headrace/transport'
 
@@ -52,6 +52,7 @@ export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogEls
       return readRange(database, id, { ...range, untilMs: Number.POSITIVE_INFINITY })
     },
     firstOffset: (topic, partition) => firstOffsetOf(database, topic, partition),
+    heads: (topic) => readHeads(database, [topic]),
     available: (topic, partition, offset, signal) => heads.available(topic, partition, offset, signal),
     probe: (signal) => {
       signal.throwIfAborted()

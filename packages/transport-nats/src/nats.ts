@@ -2,6 +2,7 @@ import { messageOf, PlatformError } from '@headrace/runtime'
 import {
   type Batch,
   type Durability,
+  type Held,
   logPartitions,
   messageBytes,
   type OutgoingMessage,
@@ -16,7 +17,7 @@ import { type NatsOptions, type NatsSettings, natsSettings } from './options.ts'
 import { type EncodedMessage, NobodyListens, publication } from './publication.ts'
 import { readStream } from './reading.ts'
 import { type Session, Sessions } from './session.ts'
-import { declareStream, requireTopic, subjectOf } from './streams.ts'
+import { declareStream, heldIn, presentIncarnation, requireTopic, subjectOf } from './streams.ts'
 import { untilAborted } from './until-aborted.ts'
 
 /**
@@ -68,6 +69,17 @@ class Nats implements Transport {
     const { maxMessages = readDefaults.maxMessages, maxBytes = readDefaults.maxBytes } = options
     const needs = { sessions: this.#sessions, settings: this.#settings, topic, partition }
     return readStream(needs, from, { maxMessages, maxBytes, signal })
+  }
+
+  async incarnationOf(topic: string): Promise<string> {
+    requireTopic(topic)
+    const session = await this.#ready(topic)
+    return presentIncarnation(session, topic)
+  }
+
+  async held(topic: string, partition: number): Promise<Held> {
+    requirePlace(topic, partition)
+    return heldIn(await this.#ready(topic), topic, partition)
   }
 
   async probe(signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import { carried } from './message.ts'
 import type { NatsSettings } from './options.ts'
 import { Puller, type PullOptions } from './puller.ts'
 import type { Session, Sessions } from './session.ts'
-import { declareStream, incarnationOf, streamOf, subjectsOf } from './streams.ts'
+import { declareStream, incarnationMs, incarnationOf, presentIncarnation, streamOf, subjectsOf } from './streams.ts'
 import { untilAborted } from './until-aborted.ts'
 
 export interface ReadNeeds {
@@ -16,8 +16,6 @@ export interface ReadNeeds {
   readonly partition: number
 }
 
-/** How often in ms a reader asks whether its stream was made anew: the server tells nobody. */
-const incarnationMs = 1_000
 /** Pause in ms before a stream is looked for that was there and is no more. */
 const goneMs = 250
 /** A consumer that nobody asks for so many ms is dropped by the server. */
@@ -60,7 +58,7 @@ async function* pulled(needs: ReadNeeds, opened: OpenConsumer, puller: Puller): 
     const delivered = await puller.next(incarnationMs)
     if (delivered === undefined || puller.aborted) return
     if (delivered.length === 0) {
-      if ((await incarnationNow(session, topic, incarnationMs)) !== incarnation) return
+      if ((await presentIncarnation(session, topic)) !== incarnation) return
       continue
     }
     const { atEnd } = puller
@@ -112,14 +110,4 @@ async function orderedConsumer(session: Session, needs: ReadNeeds, first: number
     mem_storage: true,
   })
   return name
-}
-
-async function incarnationNow(session: Session, topic: string, maxAgeMs: number): Promise<string | undefined> {
-  try {
-    return await incarnationOf(session, topic, maxAgeMs)
-  } catch (error) {
-    throw new PlatformError('QUEUE_UNAVAILABLE', `asking for the stream of ${topic}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
 }

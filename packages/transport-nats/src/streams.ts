@@ -1,7 +1,10 @@
+import { messageOf, PlatformError } from '@headrace/runtime'
+import type { Held } from '@headrace/transport'
 import {
   DiscardPolicy,
   JetStreamApiError,
   type JetStreamManager,
+  type MsgRequest,
   RetentionPolicy,
   StorageType,
   type StreamInfo,
@@ -13,6 +16,9 @@ import type { Session } from './session.ts'
 /** Error codes of the JetStream API. */
 const streamNotFound = 10059
 const streamNameInUse = 10058
+
+/** How often in ms it is asked whether a stream was made anew: the server tells nobody. */
+export const incarnationMs = 1_000
 
 /** A topic's stream: its name, with dots as `_`. */
 export function streamOf(topic: string): string {
@@ -71,6 +77,39 @@ export function incarnationOf(session: Session, topic: string, maxAgeMs: number)
   session.incarnations.set(topic, { askedAt: performance.now(), answer })
   answer.catch(() => session.incarnations.delete(topic))
   return answer
+}
+
+/** The same where there must be one. Throws `QUEUE_UNAVAILABLE`. */
+export async function presentIncarnation(session: Session, topic: string): Promise<string> {
+  const incarnation = await asked(topic, incarnationOf(session, topic, incarnationMs))
+  if (incarnation === undefined) throw new PlatformError('QUEUE_UNAVAILABLE', `the stream of ${topic} is gone`)
+  return incarnation
+}
+
+/** What a partition of a stream holds. Throws `QUEUE_UNAVAILABLE`. */
+export async function heldIn(session: Session, topic: string, partition: number): Promise<Held> {
+  const { manager } = session
+  const stream = streamOf(topic)
+  const info = await asked(topic, streamInfo(manager, topic))
+  if (info === undefined) throw new PlatformError('QUEUE_UNAVAILABLE', `the stream of ${topic} is gone`)
+  const ask = (query: MsgRequest) => asked(topic, manager.streams.getMessage(stream, query))
+  const subjects = subjectsOf(topic, partition)
+  // The server finds the next of a subject; only the client's type does not know.
+  const next = (subject: string) => ({ seq: 1, next_by_subj: subject })
+  const firsts = await Promise.all(subjects.map((subject) => ask(next(subject))))
+  const lasts = await Promise.all(subjects.map((subject) => ask({ last_by_subj: subject })))
+  const end = Math.max(...lasts.map((last) => (last?.seq ?? 0) + 1))
+  return { incarnation: info.created, first: Math.min(end, ...firsts.map((first) => first?.seq ?? end)), end }
+}
+
+async function asked<T>(topic: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw new PlatformError('QUEUE_UNAVAILABLE', `asking for the stream of ${topic}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 async function addStream(manager: JetStreamManager, topic: string, settings: NatsSettings): Promise<StreamInfo> {

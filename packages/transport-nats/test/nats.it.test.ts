@@ -1,15 +1,8 @@
-// Every promise opens a server and databases (@headrace/database/testing).
-import { after, before } from 'node:test'
+// Every promise uses a server, and databases (@headrace/database/testing).
 import { testCarrier, testOnce } from '@headrace/transport/suite'
+import { testNats } from '../../../tools/services/testing.ts'
 import { natsHarness } from './support/nats-harness.ts'
-import { NatsServer } from './support/nats-server.ts'
 
-let server: NatsServer
-before(async () => {
-  server = await NatsServer.start()
-})
-after(() => server[Symbol.asyncDispose]())
-
-const harness = natsHarness(() => server)
+const harness = natsHarness(testNats)
 testCarrier(harness)
 testOnce(harness, ['relayed', 'foreign'])

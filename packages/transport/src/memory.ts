@@ -4,6 +4,7 @@ import { HeldPartition } from './memory-partition.ts'
 import { type CarrierPosition, logPartitions, messageBytes } from './message.ts'
 import {
   type Batch,
+  type Held,
   type OutgoingMessage,
   PublishError,
   type ReadFrom,
@@ -37,6 +38,7 @@ export interface MemorySize {
 
 /** A carrier within this process, for work that may be lost with it. */
 export interface MemoryTransport extends Transport {
+  incarnationOf(topic: string): Promise<string>
   passed(group: string, topic: string, partition: number, next: CarrierPosition): void
   /** What is held: everything that not all known groups have passed. */
   size(): MemorySize
@@ -95,6 +97,11 @@ class Memory implements MemoryTransport {
 
   async incarnationOf(topic: string): Promise<string> {
     return this.#topic(topic).incarnation
+  }
+
+  async held(topic: string, partition: number): Promise<Held> {
+    const { first, end } = this.#partition(topic, partition)
+    return { incarnation: this.#topic(topic).incarnation, first, end }
   }
 
   read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncIterable<Batch> {

@@ -22,6 +22,8 @@ export interface ReadableLog {
   read(range: LogRange): Promise<readonly CarriedMessage[]>
   /** The first offset that the log still holds, or its head when it is empty. */
   firstOffset(topic: string, partition: number): Promise<number>
+  /** The head of each partition of a topic: the offset that its next record gets. */
+  heads(topic: string): Promise<readonly { readonly partition: number; readonly nextOffset: number }[]>
   /** Resolves when the partition holds something at or after `offset`, or the signal aborts. */
   available(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<void>
   probe(signal: AbortSignal): Promise<void>
@@ -41,6 +43,11 @@ export function postgresTransport(log: ReadableLog): Transport {
       const leaving = new AbortController()
       const signal = AbortSignal.any([options.signal, stopping.signal, leaving.signal])
       return readAhead(readLog(log, topic, partition, from, { ...options, signal }), leaving)
+    },
+    async held(topic, partition) {
+      const [first, heads] = await Promise.all([log.firstOffset(topic, partition), log.heads(topic)])
+      const end = heads.find((head) => head.partition === partition)?.nextOffset ?? first
+      return { incarnation: log.id, first, end }
     },
     probe: (signal) => log.probe(signal),
     async stop() {

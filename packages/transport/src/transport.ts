@@ -61,6 +61,8 @@ export interface Transport extends AsyncDisposable {
    * carrier without it never loses a topic.
    */
   incarnationOf?(topic: string): Promise<string>
+  /** What a partition of the carrier holds now; makes the topic where there is none. Throws as `read`. */
+  held(topic: string, partition: number): Promise<Held>
   read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncIterable<Batch>
   /**
    * A hint that a group has handled everything of a partition before `next`; a carrier may show it to outside tools or
@@ -71,6 +73,13 @@ export interface Transport extends AsyncDisposable {
   probe(signal: AbortSignal): Promise<void>
   /** Ends all reads, waits for publishes in flight, and releases what the driver holds. */
   stop(): Promise<void>
+}
+
+/** The positions that a partition of a carrier holds: from `first` up to `end`, which is not held yet; equal when none. */
+export interface Held {
+  readonly incarnation: string
+  readonly first: number
+  readonly end: number
 }
 
 /** From where to read: a position, or the beginning of what the carrier still holds. */

@@ -10,6 +10,7 @@ function narrowed(partitions: number) {
     isLog: user.isLog,
     partitions: async () => partitions,
     publish: (topic, partition, messages) => user.publish(topic, partition, messages),
+    held: (topic, partition) => user.held(topic, partition),
     // Several leases share one of its partitions, so what one of them has passed frees nothing.
     read: (topic, partition, from, { group: _, ...options }) => user.read(topic, partition, from, options),
     probe: (signal) => user.probe(signal),

@@ -4,6 +4,7 @@ import type {
   Batch,
   CarriedMessage,
   CarrierPosition,
+  Held,
   Message,
   Origin,
   ReadFrom,
@@ -90,6 +91,13 @@ export class FakeCarrier implements Transport {
     } finally {
       this.#bells.delete(bell)
     }
+  }
+
+  async held(_topic: string, partition: number): Promise<Held> {
+    if (this.#broken !== undefined) throw this.#broken
+    const held = this.#held.get(partition) ?? []
+    const end = (held.at(-1)?.position ?? 0) + 1
+    return { incarnation: this.#incarnation, first: held[0]?.position ?? end, end }
   }
 
   passed(_group: string, _topic: string, partition: number, next: CarrierPosition): void {

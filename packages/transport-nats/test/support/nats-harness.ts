@@ -1,36 +1,31 @@
 import type { Transport } from '@headrace/transport'
 import type { CarrierHarness } from '@headrace/transport/suite'
 import { natsTransport } from '@headrace/transport-nats'
-import { jetstreamManager } from '@nats-io/jetstream'
-import { connect as connectNats } from '@nats-io/transport-node'
-import type { NatsServer } from './nats-server.ts'
+import { administer } from './administration.ts'
 
-/** JetStream on a server of the test file's own; `users` wraps what each user of it gets, to break it. */
+/** JetStream on a real server; `users` wraps what each user of it gets, to break it. */
 export function natsHarness(
-  server: () => NatsServer,
+  address: () => Promise<string>,
   users: (user: Transport) => Transport = (user) => user,
 ): CarrierHarness {
   return {
     name: 'nats',
-    cannot: { bounded: 'its disk is the limit', interrupt: 'cut off by a killed server in a test of its own' },
+    cannot: {
+      bounded: 'its disk is the limit; a limit on the stream is tried apart',
+      interrupt: 'servers are killed and held still in tests of their own',
+    },
     deadlineMs: 60_000,
     async open() {
-      await using opening = new AsyncDisposableStack()
-      const connection = await connectNats({ servers: [server().url.replace('nats://', '')] })
-      opening.defer(() => connection.close())
-      const manager = await jetstreamManager(connection)
-      const open = opening.move()
+      const server = await address()
+      const administration = await administer(server)
+      const { streams } = administration.manager
       return {
-        connect: async () => users(natsTransport({ servers: [server().url] })),
-        async recreate(topic) {
-          const { config } = await manager.streams.info(topic)
-          await manager.streams.delete(topic)
-          await manager.streams.add(config)
-        },
+        connect: async () => users(natsTransport({ servers: server.split(',') })),
+        recreate: (topic) => administration.recreate(topic),
         async trim(topic, partition, before) {
-          await manager.streams.purge(topic, { filter: `${topic}.p.${partition}`, seq: before })
+          await streams.purge(topic, { filter: `${topic}.p.${partition}`, seq: before })
         },
-        [Symbol.asyncDispose]: () => open.disposeAsync(),
+        [Symbol.asyncDispose]: () => administration[Symbol.asyncDispose](),
       }
     },
   }

@@ -45,6 +45,8 @@ function userOf(memory: MemoryTransport): Transport {
       if (signal.aborted) throw new PublishError('refused', 'this user has stopped', { code: 'QUEUE_UNAVAILABLE' })
       await memory.publish(topic, partition, messages)
     },
+    incarnationOf: (topic) => memory.incarnationOf(topic),
+    held: (topic, partition) => memory.held(topic, partition),
     read: (topic, partition, from, options) =>
       memory.read(topic, partition, from, { ...options, signal: AbortSignal.any([signal, options.signal]) }),
     passed: (group, topic, partition, next) => memory.passed(group, topic, partition, next),

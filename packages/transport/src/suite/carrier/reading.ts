@@ -151,6 +151,27 @@ export const readingPromises: readonly SuitePromise<CarrierProof>[] = [
     },
   },
   {
+    name: 'a carrier says what a partition holds, also while that is nothing',
+    async prove(proof) {
+      const user = await proof.connect()
+      const carried = partition % (await user.partitions(proof.topic))
+      const before = await user.held(proof.topic, carried)
+      assert.equal(before.first, before.end)
+      await proof.put(numbered(keyIn(partition), 10), user)
+      const { messages, batches } = await (await proof.reader({ partition }, user)).until(10)
+      const { incarnation, first, end } = await user.held(proof.topic, carried)
+      assert.deepEqual([incarnation, first], [batches[0]?.incarnation, messages[0]?.position])
+      assert.ok(end > (messages[9]?.position ?? 0), `the end is ${end}, the last message at ${messages[9]?.position}`)
+      const reader = await proof.reader({
+        partition,
+        from: { kind: 'position', position: { incarnation, number: end } },
+      })
+      await proof.put(numbered(keyIn(partition), 1, 11), user)
+      await reader.until(1)
+      assertIds(idsOf(reader.messages), [`${keyIn(partition)}#11`])
+    },
+  },
+  {
     name: 'a reader may leave its loop at any time',
     async prove(proof) {
       const user = await proof.connect()

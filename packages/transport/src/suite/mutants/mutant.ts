@@ -25,6 +25,7 @@ export function changed(user: Transport, changes: Partial<Transport>): Transport
     isLog: user.isLog,
     partitions: (topic) => user.partitions(topic),
     publish: (topic, partition, messages) => user.publish(topic, partition, messages),
+    held: (topic, partition) => user.held(topic, partition),
     read: (topic, partition, from, options) => user.read(topic, partition, from, options),
     passed: (group, topic, partition, next) => user.passed?.(group, topic, partition, next),
     probe: (signal) => user.probe(signal),

@@ -172,6 +172,17 @@ export const readingMutants: readonly Mutant[] = [
       }),
   },
   {
+    name: 'says that it holds one less than it does',
+    killedBy: ['a carrier says what a partition holds, also while that is nothing'],
+    breaking: () => (user) =>
+      changed(user, {
+        async held(topic, partition) {
+          const held = await user.held(topic, partition)
+          return { ...held, end: Math.max(held.first, held.end - 1) }
+        },
+      }),
+  },
+  {
     name: 'cannot be left',
     killedBy: ['a reader may leave its loop at any time'],
     breaking: () => (user) =>

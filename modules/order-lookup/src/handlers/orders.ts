@@ -1,0 +1,51 @@
+import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@headrace/inbox'
+import { type Order, readOrder } from '../contract.ts'
+import { laneName, newestOfEach, type Version, versionsOf } from '../domain/versions.ts'
+import { moveLaneTimes, readLaneTimes } from '../store/lane-times.ts'
+import { type SavedOrder, saveOrders } from '../store/save-orders.ts'
+
+export interface OrdersHandlerNeeds {
+  readonly topic: string
+  /** These orders are about to be stored; the result is called once they are. */
+  readonly hold: (ids: readonly string[]) => () => void
+  /** These orders were stored: the transaction is committed. */
+  readonly onStored: (saved: readonly SavedOrder[]) => void
+}
+
+/** Stores a batch of orders, each unless a newer version of it is stored; what is no order is poison. */
+export function ordersHandler({ topic, hold, onStored }: OrdersHandlerNeeds): Handle {
+  return async (tx, messages) => {
+    const orders = messages.map(orderOf)
+    const lanes = [...new Map(messages.map(({ spot }) => [laneName(spot), spot])).values()]
+    const { nowMs, times } = await readLaneTimes(tx, topic, lanes)
+    const versions = versionsOf(messages, nowMs, times)
+    const newest = newestOfEach(orders.map((order, index) => versioned(order, versions[index])))
+    const release = hold(newest.map(({ id }) => id))
+    let stored: readonly SavedOrder[] = []
+    // Not awaited, so that they share a flight with the commit; what fails here fails the transaction.
+    saveOrders(tx, newest).then(
+      (saved) => {
+        stored = saved
+      },
+      () => {},
+    )
+    const moved = lanes.map((lane) => ({ ...lane, atMs: times.get(laneName(lane)) ?? 0 }))
+    moveLaneTimes(tx, topic, moved).catch(() => {})
+    tx.afterCommit(() => {
+      release()
+      onStored(stored)
+    })
+  }
+}
+
+function versioned(order: Order, version: Version | undefined) {
+  if (version === undefined) throw new TypeError('there is a version for each message')
+  return { id: order.order_uid, order, version }
+}
+
+/** The message is named, so that the others of its batch are not held up. */
+function orderOf(message: Delivery): Order {
+  const reading = readOrder(message.body)
+  if (reading.kind === 'order') return reading.order
+  throw new MessageError(message.id, new PoisonMessageError(reading.reason))
+}
