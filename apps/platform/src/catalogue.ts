@@ -1,4 +1,5 @@
 import { gatewayModule } from '@headrace/gateway/module'
+import { orderLookupModule } from '@headrace/order-lookup/module'
 import { ordersModule } from '@headrace/orders/module'
 import { paymentsModule } from '@headrace/payments/module'
 import { pipelineModule } from '@headrace/pipeline/module'
@@ -25,7 +26,7 @@ export interface Selection {
 
 /** Every module, in the order of starting. */
 function catalogue(): readonly Module<PlatformContext>[] {
-  return [pipelineModule(), paymentsModule(), ordersModule(), gatewayModule()]
+  return [pipelineModule(), paymentsModule(), ordersModule(), orderLookupModule(), gatewayModule()]
 }
 
 /** What the app has to know of a role to start it. */
@@ -43,6 +44,7 @@ const roleFacts: Readonly<Record<string, RoleFacts>> = {
   'payments:api': { stations: () => ['payments'], serves: 'public' },
   'orders:worker': { stations: () => ['orders'] },
   'orders:api': { stations: () => ['orders'], serves: 'public' },
+  'order-lookup:order-lookup': { stations: () => ['orderLookup'], serves: 'orderLookup' },
   'gateway:gateway': { stations: () => [] },
 }
 

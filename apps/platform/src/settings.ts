@@ -1,4 +1,5 @@
 import { gatewaySettings } from '@headrace/gateway/contract'
+import { orderLookupSettings } from '@headrace/order-lookup/contract'
 import { ordersSettings } from '@headrace/orders/contract'
 import { paymentsSettings } from '@headrace/payments/contract'
 import { pipelineSettings } from '@headrace/pipeline/contract'
@@ -104,6 +105,7 @@ export const platformSettings = defineSettings({
   ...pipelineSettings,
   ...ordersSettings,
   ...paymentsSettings,
+  ...orderLookupSettings,
   ...gatewaySettings,
 })
 
