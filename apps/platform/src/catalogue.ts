@@ -1,5 +1,6 @@
+import { authModule } from '@headrace/auth/module'
+import { streamingRoles } from '@headrace/gateway/contract'
 import { gatewayModule } from '@headrace/gateway/module'
-import { orderLookupModule } from '@headrace/order-lookup/module'
 import { ordersModule } from '@headrace/orders/module'
 import { paymentsModule } from '@headrace/payments/module'
 import { pipelineModule } from '@headrace/pipeline/module'
@@ -26,7 +27,7 @@ export interface Selection {
 
 /** Every module, in the order of starting. */
 function catalogue(): readonly Module<PlatformContext>[] {
-  return [pipelineModule(), paymentsModule(), ordersModule(), orderLookupModule(), gatewayModule()]
+  return [authModule(), pipelineModule(), paymentsModule(), ordersModule(), gatewayModule()]
 }
 
 /** What the app has to know of a role to start it. */
@@ -38,13 +39,13 @@ interface RoleFacts {
 }
 
 const roleFacts: Readonly<Record<string, RoleFacts>> = {
+  'auth:auth': { stations: () => ['auth'], serves: 'public' },
   'pipeline:processor': { stations: () => ['pipeline'], serves: 'processor' },
   'pipeline:ingest': { stations: () => ['pipeline'], serves: 'ingest' },
   'payments:worker': { stations: () => ['payments'] },
   'payments:api': { stations: () => ['payments'], serves: 'public' },
   'orders:worker': { stations: () => ['orders'] },
   'orders:api': { stations: () => ['orders'], serves: 'public' },
-  'order-lookup:order-lookup': { stations: () => ['orderLookup'], serves: 'orderLookup' },
   'gateway:gateway': { stations: () => [] },
 }
 
@@ -54,9 +55,12 @@ export function selection(only: string | undefined, settings: PlatformSettings):
   const modules = selectModules(all, only)
   const roles = new Set(rolesOf(modules))
   const facts = [...roles].flatMap((role) => roleFacts[role] ?? [])
+  const stations = new Set(facts.flatMap((role) => role.stations(settings)))
+  // Tickets for streams are kept beside the accounts.
+  if ([...roles].some((role) => streamingRoles.includes(role))) stations.add('auth')
   return {
     modules,
-    stations: new Set(facts.flatMap((role) => role.stations(settings))),
+    stations,
     serves: new Set(facts.flatMap(({ serves }) => serves ?? [])),
     isWhole: roles.size === rolesOf(all).length,
     has: (role) => roles.has(role),

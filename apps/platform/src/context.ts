@@ -1,6 +1,6 @@
+import type { AuthContext } from '@headrace/auth/module'
 import type { GatewayContext } from '@headrace/gateway/module'
 import type { App, Probe } from '@headrace/http-kit'
-import type { OrderLookupContext } from '@headrace/order-lookup/module'
 import type { PaymentsOffers } from '@headrace/payments/contract'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import type { Station } from '@headrace/station'
@@ -20,7 +20,7 @@ export interface Surfaces {
 }
 
 /** What roles get. A role uses only the stations that the catalogue says it stands on; others are not there. */
-export interface PlatformContext extends GatewayContext, OrderLookupContext, PipelineContext {
+export interface PlatformContext extends GatewayContext, PipelineContext, AuthContext {
   readonly settings: PlatformSettings
   readonly surfaces: Surfaces
   readonly stations: Readonly<Record<StationName, Station>>

@@ -1,10 +1,10 @@
+import { authMigrations } from '@headrace/auth/module'
 import { databaseMigrations, type MigrationSource } from '@headrace/database'
 import { httpKitMigrations } from '@headrace/http-kit'
 import { inboxMigrations } from '@headrace/inbox'
 import { keyvalueMigrations } from '@headrace/keyvalue'
 import { liveMigrations } from '@headrace/live'
 import { logMigrations } from '@headrace/log'
-import { orderLookupMigrations } from '@headrace/order-lookup/module'
 import { ordersMigrations } from '@headrace/orders/module'
 import { paymentsMigrations } from '@headrace/payments/module'
 import { pipelineMigrations } from '@headrace/pipeline/module'
@@ -25,7 +25,7 @@ const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [
   ['pipeline', pipelineMigrations],
   ['orders', ordersMigrations],
   ['payments', paymentsMigrations],
-  ['orderLookup', orderLookupMigrations],
+  ['auth', authMigrations],
 ]
 
 /** Every migration, in the order in which they are applied: what the platform's own database has. */

@@ -1,4 +1,4 @@
-import { type App, createHttpServer, type HttpServer, type Readiness } from '@headrace/http-kit'
+import { type App, type Callers, createHttpServer, type HttpServer, type Readiness } from '@headrace/http-kit'
 import type { Logger, Metrics } from '@headrace/runtime'
 import type { Surfaces } from './context.ts'
 import type { PlatformSettings } from './settings.ts'
@@ -25,6 +25,8 @@ export interface ServerNeeds {
   readonly metrics: Metrics
   readonly readiness: Readiness
   readonly version: string
+  readonly callers: Callers
+  readonly trustedProxies: readonly string[]
 }
 
 /** Makes a server for each port; they listen once the roles have added their routes. */
@@ -59,12 +61,15 @@ export async function createServers(ports: readonly Port[], needs: ServerNeeds):
   }
 }
 
-function createServer(port: Port, { settings, logger, metrics, readiness, version }: ServerNeeds): Promise<HttpServer> {
+function createServer(port: Port, needs: ServerNeeds): Promise<HttpServer> {
+  const { settings, logger, metrics, readiness, version, callers, trustedProxies } = needs
   return createHttpServer({
     name: port.name,
     logger,
     metrics,
     readiness,
+    callers,
+    trustedProxies,
     limits: { bodyBytes: settings.BODY_LIMIT_BYTES },
     ...(settings.CORS_ORIGINS && { corsOrigins: settings.CORS_ORIGINS }),
     ...(settings.INTERNAL_TOKEN && { internalToken: settings.INTERNAL_TOKEN }),

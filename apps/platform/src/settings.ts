@@ -1,9 +1,11 @@
+import { isIP } from 'node:net'
+import { authSettings } from '@headrace/auth/contract'
 import { gatewaySettings } from '@headrace/gateway/contract'
-import { orderLookupSettings } from '@headrace/order-lookup/contract'
 import { ordersSettings } from '@headrace/orders/contract'
 import { paymentsSettings } from '@headrace/payments/contract'
 import { pipelineSettings } from '@headrace/pipeline/contract'
 import {
+  boolean,
   bytes,
   defineSettings,
   integer,
@@ -13,6 +15,7 @@ import {
   oneOf,
   port,
   portOrOff,
+  type Setting,
   type SettingsOf,
   secret,
   text,
@@ -28,6 +31,28 @@ function database(doc: string) {
 
 function systemQueue(system: string) {
   return oneOf(queueTypes, { doc: `QUEUE_TYPE of ${system}; unset = the common one.` })
+}
+
+const namedNetworks = ['loopback', 'linklocal', 'uniquelocal']
+
+/** A comma list of addresses, networks (10.0.0.0/8), or their names. */
+function networks(options: { readonly doc: string }): Setting<readonly string[] | undefined> {
+  const texts = list(options)
+  return {
+    ...texts,
+    expects: `a comma list of addresses, networks (10.0.0.0/8) or ${namedNetworks.join(', ')}, none twice`,
+    parse(written) {
+      const found = texts.parse(written)
+      return found?.every(isNetwork) ? found : undefined
+    },
+  }
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const version = isIP(address)
+  const isPrefix = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return namedNetworks.includes(text) || (version !== 0 && isPrefix && more.length === 0)
 }
 
 /** Every variable of the platform, the modules' included. */
@@ -91,6 +116,12 @@ export const platformSettings = defineSettings({
   INTERNAL_TOKEN: secret({
     doc: 'What other processes show on internal routes; unset = they must be on this machine.',
   }),
+  AUTH_REQUIRED: boolean({
+    doc: 'Whether everybody needs an access token for what is a person’s; unset = true unless HOST is this machine only.',
+  }),
+  TRUSTED_PROXIES: networks({
+    doc: 'Addresses and networks whose X-Forwarded-For is believed; unset = none, or loopback in a process without the gateway.',
+  }),
   CORS_ORIGINS: list({
     doc: 'Origins whose pages may use the API; unset = any on this machine while listening on loopback, else none.',
   }),
@@ -105,7 +136,7 @@ export const platformSettings = defineSettings({
   ...pipelineSettings,
   ...ordersSettings,
   ...paymentsSettings,
-  ...orderLookupSettings,
+  ...authSettings,
   ...gatewaySettings,
 })
 

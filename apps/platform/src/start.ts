@@ -1,3 +1,4 @@
+import { streamPaths } from '@headrace/gateway/contract'
 import { type Readiness, readiness } from '@headrace/http-kit'
 import {
   createLogger,
@@ -15,13 +16,15 @@ import {
   secretValues,
   startModules,
 } from '@headrace/runtime'
+import type { Station } from '@headrace/station'
 import { type Selection, selection } from './catalogue.ts'
 import { version } from './cli/version.ts'
 import type { PlatformContext } from './context.ts'
+import { identities } from './identities.ts'
 import { type Address, createServers, type Servers } from './servers.ts'
 import { type PlatformSettings, platformSettings } from './settings.ts'
 import { openStored, type Stored } from './stored.ts'
-import { portsOf } from './topology.ts'
+import { portsOf, trustedProxies } from './topology.ts'
 import { warningsOf } from './warnings.ts'
 
 export interface PlatformOptions {
@@ -128,16 +131,23 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
   const ready = lateReadiness(() => readiness(probes, { onFailure }))
 
   parts.stored = await openStored(needs, probes)
+  // Not there where no role stands on it, whatever the type says.
+  const accounts: Station | undefined = parts.stored.context.stations.auth
+  const identity = await identities(settings, accounts?.keyvalue)
   parts.servers = await createServers(portsOf(chosen, settings), {
     settings,
     logger,
     metrics,
     readiness: ready,
     version,
+    callers: identity.callers,
+    trustedProxies: trustedProxies(chosen, settings),
   })
   const { surfaces } = parts.servers
   parts.modules = await startModules(chosen.modules, {
     ...parts.stored.context,
+    ...identity,
+    streamRoutes: streamPaths,
     settings,
     surfaces,
     offers: {},

@@ -34,6 +34,11 @@ export function portsOf(selection: Selection, settings: PlatformSettings): Port[
   return [...ports, { name: 'internal', serves: ['internal'], host: INTERNAL_HOST, port, variable: 'INTERNAL_PORT' }]
 }
 
+/** Whose word counts for who asks: unless set otherwise, on this machine, where the gateway is another process. */
+export function trustedProxies(selection: Selection, { TRUSTED_PROXIES }: PlatformSettings): readonly string[] {
+  return TRUSTED_PROXIES ?? (selection.has('gateway:gateway') ? [] : ['loopback'])
+}
+
 /** Ports that a module has to itself. Order lookup shares the one of ingest. */
 function ownPorts(selection: Selection, settings: PlatformSettings): Port[] {
   const { HOST: host, INGEST_PORT, PROCESSOR_PORT, CALCULATOR_PORT } = settings

@@ -1,4 +1,6 @@
+import { isLoopback } from '@headrace/http-kit'
 import { type Environment, nearMisses, settingNames } from '@headrace/runtime'
+import { authRequired } from './identities.ts'
 import { otherVariables, type PlatformSettings, platformSettings } from './settings.ts'
 
 /** What is set and probably not meant so; the start goes on. */
@@ -7,7 +9,12 @@ export function warningsOf(env: Environment, settings: PlatformSettings): string
   const misspelt = nearMisses(known, env).map(
     ({ name, meant }) => `${name} is set and read by nobody: is ${meant} meant?`,
   )
-  return [...misspelt, ...idleBrokers(env, settings), ...volatile(settings)]
+  return [...misspelt, ...idleBrokers(env, settings), ...volatile(settings), ...everybodys(settings)]
+}
+
+function everybodys(settings: PlatformSettings): string[] {
+  if (authRequired(settings) || isLoopback(settings.HOST)) return []
+  return [`AUTH_REQUIRED is false and HOST is ${settings.HOST}: whoever reaches this machine may act for anybody`]
 }
 
 function idleBrokers(env: Environment, { QUEUE_TYPE }: PlatformSettings): string[] {

@@ -1,6 +1,8 @@
 import { addresses, type PipelineOffers, type PipelineSettings } from '@headrace/pipeline/contract'
 import { defineSettings, type SettingsOf } from '@headrace/runtime'
 
+export { streamingRoles, streamPaths } from './remote-modules.ts'
+
 /** The variables of this module. */
 export const gatewaySettings = defineSettings({
   INGEST_URL: addresses({

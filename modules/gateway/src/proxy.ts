@@ -59,7 +59,7 @@ export function addProxiedRoute(app: App, route: ProxiedRoute): void {
         const answer = await forward(upstream, {
           method,
           path: target(request.url),
-          headers: { ...passed(request.headers), 'x-request-id': request.id },
+          headers: handedOn(request),
           body: request.body instanceof Buffer ? request.body : undefined,
         })
         return reply.code(answer.status).headers(passed(answer.headers)).send(answer.body)
@@ -67,6 +67,17 @@ export function addProxiedRoute(app: App, route: ProxiedRoute): void {
     })
     done()
   })
+}
+
+interface HandedOn {
+  readonly id: string
+  readonly ip: string
+  readonly headers: Headers
+}
+
+/** The headers of a request for another process. Where it came from is what we know, not what it says. */
+export function handedOn({ id, ip, headers }: HandedOn): Record<string, string | string[]> {
+  return { ...passed(headers), 'x-request-id': id, 'x-forwarded-for': ip }
 }
 
 /** Headers that are handed on. */

@@ -6,7 +6,7 @@ export interface RemotePath {
   readonly path: string
   /** Checked here, too: the module may listen on loopback only, where tokens are not required. */
   readonly access: Access
-  /** True for server-sent events: a `ticket` in the query is checked by the module. */
+  /** True for server-sent events: a `ticket` in the query is for this path. */
   readonly stream?: true
 }
 
@@ -84,3 +84,13 @@ export const remoteModules: readonly RemoteModule[] = [
     paths: personal('/orders', '/orders/*'),
   },
 ]
+
+/** The path of every stream of the platform: what tickets can be for, wherever the stream runs. */
+export const streamPaths: readonly string[] = remoteModules.flatMap(({ paths }) =>
+  paths.flatMap(({ path, stream }) => (stream === true ? [path] : [])),
+)
+
+/** The roles that serve streams. */
+export const streamingRoles: readonly string[] = remoteModules.flatMap(({ role, paths }) =>
+  paths.some(({ stream }) => stream === true) ? [role] : [],
+)

@@ -1,6 +1,6 @@
 import type { App } from '@headrace/http-kit'
 import { PlatformError } from '@headrace/runtime'
-import { forwardError, passed } from './proxy.ts'
+import { forwardError, handedOn, passed } from './proxy.ts'
 import type { RemotePath } from './remote-modules.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -16,11 +16,11 @@ export function addRemotePaths(app: App, paths: readonly RemotePath[], variable:
   void app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
-    for (const { path, access } of paths) {
+    for (const { path, access, stream } of paths) {
       scope.route({
         method: [...methods],
         url: path,
-        config: { access },
+        config: { access, ...(stream === true && { stream: 'elsewhere' as const }) },
         // Described by the module itself.
         schema: { hide: true },
         handler: async (request, reply) => {
@@ -29,7 +29,7 @@ export function addRemotePaths(app: App, paths: readonly RemotePath[], variable:
           const answer = await begin(upstream, variable, {
             method: request.method as (typeof methods)[number],
             path: request.url,
-            headers: { ...passed(request.headers), 'x-request-id': request.id },
+            headers: handedOn(request),
             body: request.body instanceof Buffer ? request.body : null,
             headersTimeout: beginMs,
             bodyTimeout: pauseMs,

@@ -15,8 +15,11 @@ export interface Callers {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** A stream of server-sent events: a browser, which can send no header there, may come with `?ticket=`. */
-    readonly stream?: boolean
+    /**
+     * A stream of server-sent events: a browser, which can send no header there, may come with `?ticket=`. `elsewhere`:
+     * the request is handed on to another process, which checks the ticket.
+     */
+    readonly stream?: boolean | 'elsewhere'
   }
 }
 
@@ -28,7 +31,7 @@ const ticketParameter = 'ticket'
  * needed, and so is a ticket on a route that is no stream. `isNeeded`: nobody gets in without one.
  */
 export function callerGuard(callers: Callers, route: RouteOptions, isNeeded: boolean): Guard {
-  const takesTickets = route.config?.stream === true
+  const stream = route.config?.stream
   return (request) => {
     const { authorization } = request.headers
     if (authorization !== undefined) {
@@ -36,7 +39,8 @@ export function callerGuard(callers: Callers, route: RouteOptions, isNeeded: boo
       return
     }
     const ticket = ticketOf(request)
-    if (ticket !== undefined) return admitByTicket(callers, request, takesTickets ? ticket : '')
+    if (ticket !== undefined && stream === 'elsewhere') return
+    if (ticket !== undefined) return admitByTicket(callers, request, stream === true ? ticket : '')
     if (isNeeded) throw unauthorized('this route needs an access token (Authorization: Bearer …)')
   }
 }

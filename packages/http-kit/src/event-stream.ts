@@ -12,9 +12,12 @@ const servers = new WeakMap<Server, OpenStreams>()
 /**
  * Begins an answer of server-sent events and hands over what to write to. It lasts until its writer or the client ends
  * it, or the server stops, which ends all streams at once: clients come again by themselves, elsewhere. It may be
- * ended already: a `HEAD` has no body, and a server that stops keeps nobody.
+ * ended already: a `HEAD` has no body, and a server that stops keeps nobody. Throws `TypeError` on a route that does not
+ * say `stream: true`: browsers could not come in.
  */
 export function openEventStream(request: FastifyRequest, reply: FastifyReply): ServerResponse {
+  const { url, config } = request.routeOptions
+  if (config.stream !== true) throw new TypeError(`route ${url} is a stream: set config.stream to true`)
   reply.hijack()
   const answer = reply.raw
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) answer.setHeader(name, value)

@@ -33,7 +33,8 @@ export function problemOf(error: PlatformError, requestId: string): Problem {
 export function problemHeaders(error: PlatformError): Record<string, string> {
   const { status } = error.definition
   const { retryAfterS, allow } = error.details
-  if (status === 503 || status === 409 || status === 429) {
+  // A conflict that will not pass by itself is not to be tried again.
+  if (status === 503 || status === 429 || (status === 409 && error.retry === 'later')) {
     return { 'retry-after': String(typeof retryAfterS === 'number' ? Math.max(1, Math.ceil(retryAfterS)) : 1) }
   }
   if (status === 401) return { 'www-authenticate': 'Bearer' }

@@ -22,6 +22,8 @@ const anyPorts = {
   CALCULATOR_PORT: '0',
   CONSOLE_PORT: '0',
   INTERNAL_PORT: '0',
+  // Else one would be kept in the directory that the tests run in.
+  JWT_SECRET: 'a secret for tests, longer than 32 bytes',
 }
 
 /** A process of the platform in this one, on free ports; over a database of its own unless one is given. */

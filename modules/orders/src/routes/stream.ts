@@ -10,7 +10,7 @@ const snapshotLimit = 200
 /** Adds `GET` of a user's stream. */
 export function addStreamRoute({ app, station, live }: RouteNeeds): void {
   const path = '/orders-api/orders/stream'
-  app.get(path, { config: { access: 'person' }, schema: streamSchema }, (request, reply) => {
+  app.get(path, { config: { access: 'person', stream: true }, schema: streamSchema }, (request, reply) => {
     const userId = requiredUser(request, request.query.user_id)
     const snapshot = async () => {
       const orders = await listOrders(station.database, { userId, behind: undefined, limit: snapshotLimit })

@@ -41,7 +41,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const read = options.through?.(database) ?? database
   const live = stack.use((options.start ?? startLive)({ database: read, pubsub, onError }, options))
   const server = stack.use(await createHttpServer({ name: 'replica', logger: nullLogger }))
-  server.app.get('/stream/:subject', { config: { access: 'public' } }, (request, reply) => {
+  server.app.get('/stream/:subject', { config: { access: 'public', stream: true } }, (request, reply) => {
     const { subject } = request.params as { readonly subject: string }
     const snapshot = async () => (await options.snapshot?.(subject)) ?? { subject }
     return live.stream(request, reply, { subject, snapshot })
