@@ -1,0 +1,2 @@
+export { kafkaTransport } from './kafka.ts'
+export { type KafkaSasl, type KafkaTransportOptions, kafkaDefaults } from './options.ts'

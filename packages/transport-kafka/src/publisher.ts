@@ -1,0 +1,101 @@
+import { withDeadline } from '@headrace/runtime'
+import { messageBytes, type OutgoingMessage, PublishError } from '@headrace/transport'
+import { abandon, type KafkaProducer, producerClient } from './clients.ts'
+import { publishFailure, unavailable } from './failures.ts'
+import type { KafkaSettings } from './options.ts'
+import { produced } from './records.ts'
+import type { Topics } from './topics.ts'
+
+/** Most bytes of one request: with what a record adds to a message, below what brokers take (1 MiB). */
+const requestBytes = 960_000
+/** What headers of ours and a record's frame add to a message at most, near enough. */
+const overheadBytes = 400
+
+/**
+ * Publishes with sequence numbers, so that what the client repeats by itself is written once and in order. A publish
+ * that missed its deadline may still be under way; its producer is abandoned with all that it repeats.
+ */
+export class Publisher {
+  readonly #settings: KafkaSettings
+  readonly #topics: Topics
+  #producer: KafkaProducer | undefined
+
+  constructor(settings: KafkaSettings, topics: Topics) {
+    this.#settings = settings
+    this.#topics = topics
+  }
+
+  /** As `Transport.publish`. */
+  async publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void> {
+    this.#requireSize(messages)
+    const deadline = performance.now() + this.#settings.publishDeadlineMs
+    await this.#requirePlace(topic, partition)
+    let wentBefore = false
+    for (const part of requestsOf(messages)) {
+      try {
+        await this.#send(topic, partition, part, deadline - performance.now())
+      } catch (error) {
+        this.#topics.forget(topic)
+        throw error instanceof PublishError ? error : publishFailure(topic, error, wentBefore)
+      }
+      wentBefore = true
+    }
+  }
+
+  async stop(): Promise<void> {
+    const producer = this.#producer
+    this.#producer = undefined
+    if (producer !== undefined) await abandon(producer)
+  }
+
+  async #requirePlace(topic: string, partition: number): Promise<void> {
+    const { publishDeadlineMs } = this.#settings
+    try {
+      const late = () => new Error(`no answer within ${publishDeadlineMs} ms`)
+      const { leaders } = await withDeadline(this.#topics.get(topic), publishDeadlineMs, late)
+      if (partition >= leaders.length) throw new Error(`${topic} has ${leaders.length} partitions, none ${partition}`)
+    } catch (error) {
+      const { message } = unavailable(`publishing to ${topic}`, error)
+      throw new PublishError('refused', message, { cause: error, code: 'QUEUE_UNAVAILABLE' })
+    }
+  }
+
+  async #send(topic: string, partition: number, part: readonly OutgoingMessage[], leftMs: number): Promise<void> {
+    this.#producer ??= producerClient(this.#settings)
+    const producer = this.#producer
+    const messages = part.map((message) => produced(message, { topic, partition }))
+    const late = () => {
+      if (this.#producer === producer) this.#producer = undefined
+      void abandon(producer)
+      const text = `publishing to ${topic}/${partition}: no answer within ${this.#settings.publishDeadlineMs} ms`
+      return new PublishError('unknown', text)
+    }
+    await withDeadline(producer.send({ messages }), Math.max(leftMs, 1), late)
+  }
+
+  #requireSize(messages: readonly OutgoingMessage[]): void {
+    const limit = this.#settings.messageLimitBytes
+    for (const message of messages) {
+      const bytes = messageBytes(message)
+      if (bytes <= limit) continue
+      const text = `message ${message.id} has ${bytes} bytes, over the limit of ${limit}`
+      throw new PublishError('refused', text, { code: 'MESSAGE_TOO_LARGE' })
+    }
+  }
+}
+
+/** Divides messages into requests, in order. */
+function requestsOf(messages: readonly OutgoingMessage[]): OutgoingMessage[][] {
+  const requests: OutgoingMessage[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const message of messages) {
+    const own = messageBytes(message) + overheadBytes
+    if (bytes + own > requestBytes) {
+      requests.push([])
+      bytes = 0
+    }
+    bytes += own
+    requests.at(-1)?.push(message)
+  }
+  return requests
+}
