@@ -127,4 +127,11 @@ describe('ingest with the queue in another process’s memory', { timeout: 60_00
     assert.equal(queue.capacity, 3)
     assert.ok(queue.size <= 3, `the queue holds ${queue.size}`)
   })
+
+  it('is one process: a second processor does not start, and says why', async () => {
+    await using database = await testDatabase()
+    const env = { DATABASE_URL: database.url, QUEUE_TYPE: 'memory' }
+    await using _first = await testPlatform({ only: 'pipeline:processor', env })
+    await assert.rejects(testPlatform({ only: 'pipeline:processor', env }), /QUEUE_TYPE=memory: another processor/)
+  })
 })

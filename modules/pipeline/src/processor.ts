@@ -6,6 +6,7 @@ import { handleBuiltIn, type OnProcessed, workOf } from './handlers/data-message
 import { loadProcessor } from './handlers/registered-function.ts'
 import { timedHandle, timedWork } from './handlers/timed.ts'
 import { startResultSweep } from './housekeeping.ts'
+import { requireOnlyProcessor } from './only-processor.ts'
 import type { PipelineParts } from './parts.ts'
 import { addEnqueueRoute } from './routes/enqueue.ts'
 import { addProcessorStats } from './routes/stats.ts'
@@ -19,8 +20,11 @@ class ProcessorCounters {
 
 /** Starts the role that processes messages. */
 export async function startProcessor(context: PipelineContext, parts: PipelineParts): Promise<Running> {
-  const { settings, surfaces, offers, log } = context
+  const { settings, surfaces, offers, log, pipelineQueue: queue } = context
   const { backlog } = parts
+  if (queue.type === 'memory') {
+    await requireOnlyProcessor(context.wakeUps, settings.KAFKA_CONSUMER_GROUP, settings.KAFKA_TOPIC)
+  }
   await log.declareTopic(settings.KAFKA_TOPIC)
   const counters = new ProcessorCounters()
   const offer: ProcessorOffer = {
