@@ -4,6 +4,7 @@ import { type KeyValue, notifyPubSub, type PubSub, tableKeyValue } from '@headra
 import { type Log, openLog } from '@headrace/log'
 import { PlatformError, type Running } from '@headrace/runtime'
 import { startHousekeeping } from './housekeeping.ts'
+import { watchLog } from './log-replaced.ts'
 import { sourcesOf } from './migrations.ts'
 import type { ProcessNeeds } from './start.ts'
 import type { Place } from './stations.ts'
@@ -18,7 +19,7 @@ export interface Base extends Running {
   readonly membership: Membership
   readonly keyvalue: KeyValue
   readonly pubsub: PubSub
-  /** Resolves when the embedded server has ended without being asked to. */
+  /** Resolves when the embedded server has ended without being asked to, or the database is another copy now. */
   readonly failed: Promise<PlatformError>
 }
 
@@ -36,13 +37,14 @@ export async function openBase(place: Place, needs: ProcessNeeds): Promise<Base>
   const wakeUps = stack.use(startWakeUps(storage.connection))
   const limits = { retentionMs: settings.LOG_RETENTION_MS, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES }
   const log = stack.use(await openLog({ database, wakeUps, onError, faults }, limits))
+  const watch = stack.use(watchLog(log, database, wakeUps))
   const membership = stack.use(startMembership({ database, wakeUps, onError }))
   stack.use(startHousekeeping(database, onError))
   const keyvalue = tableKeyValue(database)
   const pubsub = notifyPubSub(wakeUps, { onError: (error) => onError(error, 'hint') })
   const parts = stack.move()
   const stop = () => parts.disposeAsync()
-  const failed = failureOf(storage)
+  const failed = Promise.race([failureOf(storage), watch.replaced])
   return { place, database, wakeUps, log, membership, keyvalue, pubsub, failed, stop, [Symbol.asyncDispose]: stop }
 }
 

@@ -1,6 +1,7 @@
 import { authModule } from '@headrace/auth/module'
 import { streamingRoles } from '@headrace/gateway/contract'
 import { gatewayModule } from '@headrace/gateway/module'
+import { orderLookupModule } from '@headrace/order-lookup/module'
 import { ordersModule } from '@headrace/orders/module'
 import { paymentsModule } from '@headrace/payments/module'
 import { pipelineModule } from '@headrace/pipeline/module'
@@ -27,7 +28,7 @@ export interface Selection {
 
 /** Every module, in the order of starting. */
 function catalogue(): readonly Module<PlatformContext>[] {
-  return [authModule(), pipelineModule(), paymentsModule(), ordersModule(), gatewayModule()]
+  return [authModule(), pipelineModule(), paymentsModule(), ordersModule(), orderLookupModule(), gatewayModule()]
 }
 
 /** What the app has to know of a role to start it. */
@@ -46,6 +47,7 @@ const roleFacts: Readonly<Record<string, RoleFacts>> = {
   'payments:api': { stations: () => ['payments'], serves: 'public' },
   'orders:worker': { stations: () => ['orders'] },
   'orders:api': { stations: () => ['orders'], serves: 'public' },
+  'order-lookup:order-lookup': { stations: () => ['orderLookup'], serves: 'orderLookup' },
   'gateway:gateway': { stations: () => [] },
 }
 

@@ -1,6 +1,7 @@
 import type { AuthContext } from '@headrace/auth/module'
 import type { GatewayContext } from '@headrace/gateway/module'
 import type { App, Probe } from '@headrace/http-kit'
+import type { OrderLookupContext } from '@headrace/order-lookup/module'
 import type { PaymentsOffers } from '@headrace/payments/contract'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import type { Station } from '@headrace/station'
@@ -20,7 +21,7 @@ export interface Surfaces {
 }
 
 /** What roles get. A role uses only the stations that the catalogue says it stands on; others are not there. */
-export interface PlatformContext extends GatewayContext, PipelineContext, AuthContext {
+export interface PlatformContext extends GatewayContext, AuthContext, OrderLookupContext, PipelineContext {
   readonly settings: PlatformSettings
   readonly surfaces: Surfaces
   readonly stations: Readonly<Record<StationName, Station>>

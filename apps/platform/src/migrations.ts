@@ -5,6 +5,7 @@ import { inboxMigrations } from '@headrace/inbox'
 import { keyvalueMigrations } from '@headrace/keyvalue'
 import { liveMigrations } from '@headrace/live'
 import { logMigrations } from '@headrace/log'
+import { orderLookupMigrations } from '@headrace/order-lookup/module'
 import { ordersMigrations } from '@headrace/orders/module'
 import { paymentsMigrations } from '@headrace/payments/module'
 import { pipelineMigrations } from '@headrace/pipeline/module'
@@ -25,6 +26,7 @@ const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [
   ['pipeline', pipelineMigrations],
   ['orders', ordersMigrations],
   ['payments', paymentsMigrations],
+  ['orderLookup', orderLookupMigrations],
   ['auth', authMigrations],
 ]
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { authSettings } from '@headrace/auth/contract'
 import { gatewaySettings } from '@headrace/gateway/contract'
+import { orderLookupSettings } from '@headrace/order-lookup/contract'
 import { ordersSettings } from '@headrace/orders/contract'
 import { paymentsSettings } from '@headrace/payments/contract'
 import { pipelineSettings } from '@headrace/pipeline/contract'
@@ -136,6 +137,7 @@ export const platformSettings = defineSettings({
   ...pipelineSettings,
   ...ordersSettings,
   ...paymentsSettings,
+  ...orderLookupSettings,
   ...authSettings,
   ...gatewaySettings,
 })

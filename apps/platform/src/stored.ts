@@ -4,6 +4,7 @@ import { type Base, openBase } from './base.ts'
 import type { PlatformContext } from './context.ts'
 import { openLogs } from './logs.ts'
 import { openQueue } from './queue.ts'
+import { openRedis, type RedisStores } from './redis.ts'
 import type { ProcessNeeds } from './start.ts'
 import { placesOf, type StationName } from './stations.ts'
 
@@ -27,14 +28,18 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   const { settings, selection, metrics } = needs
   const bases: Base[] = []
   for (const place of placesOf(selection.stations, settings)) bases.push(stack.use(await openBase(place, needs)))
+  const redis = bases.length === 0 ? undefined : openRedis(settings, needs.onError)
+  stack.use(redis)
   for (const base of bases) addProbes(base, bases.length > 1, probes)
+  if (redis !== undefined) probes['keyvalue'] = () => redis.probe()
+  else for (const base of bases) probes[named('keyvalue', base, bases.length > 1)] = () => base.keyvalue.get('ready')
   addPoolMetrics(bases, metrics)
   const logs = stack.use(await openLogs(bases, needs))
   const stations: Partial<Record<StationName, Station>> = {}
   for (const base of bases) {
     for (const name of base.place.stations) {
       const carriers = (topic: string) => [logs.carrierOf(topic, base.place.url)]
-      stations[name] = station({ ...base, carriers, faults: needs.faults, onError: needs.onError })
+      stations[name] = station({ ...base, ...redisOf(redis), carriers, faults: needs.faults, onError: needs.onError })
     }
   }
   const pipeline = stack.use(pipelineOn(bases, needs, probes))
@@ -43,6 +48,10 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   const context = { stations, ...pipeline.context, ...internalToken(needs) } as StoredContext
   const failed = Promise.race([...bases.map((base) => base.failed), never()])
   return { context, failed, stop: () => parts.disposeAsync() }
+}
+
+function redisOf(redis: RedisStores | undefined): Partial<RedisStores> {
+  return redis === undefined ? {} : { keyvalue: redis.keyvalue, pubsub: redis.pubsub }
 }
 
 function never(): Promise<PlatformError> {
@@ -67,11 +76,13 @@ function pipelineOn(bases: readonly Base[], needs: ProcessNeeds, probes: Platfor
   return { context, [Symbol.asyncDispose]: () => queue.stop() }
 }
 
-function addProbes({ place, database, keyvalue, log }: Base, isOneOfMany: boolean, probes: PlatformContext['probes']) {
-  const suffix = isOneOfMany ? `:${place.stations.join('+')}` : ''
-  probes[`database${suffix}`] = () => database.query({ text: 'select 1' })
-  probes[`broker${suffix}`] = (signal) => log.probe(signal)
-  probes[`keyvalue${suffix}`] = () => keyvalue.get('ready')
+function addProbes(base: Base, isOneOfMany: boolean, probes: PlatformContext['probes']): void {
+  probes[named('database', base, isOneOfMany)] = () => base.database.query({ text: 'select 1' })
+  probes[named('broker', base, isOneOfMany)] = (signal) => base.log.probe(signal)
+}
+
+function named(probe: string, { place }: Base, isOneOfMany: boolean): string {
+  return isOneOfMany ? `${probe}:${place.stations.join('+')}` : probe
 }
 
 function addPoolMetrics(bases: readonly Base[], metrics: Metrics): void {

@@ -79,7 +79,7 @@ describe('a start', { timeout: 60_000 }, () => {
     await using migrating = openDatabase({ url: database.url, maxConnections: 1 })
     await migrate(migrating, migrationSources)
     await using running = await testPlatform({ env, migrate: false })
-    assert.equal(running.platform.roles.length, 3)
+    assert.ok(running.platform.roles.includes('gateway:gateway'))
   })
 
   it('with a queue that there is not lists those that there are', async () => {
@@ -90,7 +90,7 @@ describe('a start', { timeout: 60_000 }, () => {
   })
 
   it('of a module that there is not lists those that there are', async () => {
-    await assert.rejects(testPlatform({ only: 'pipline' }), /'pipline'.*pipeline:processor, pipeline:ingest, gateway/)
+    await assert.rejects(testPlatform({ only: 'pipline' }), /'pipline'.*pipeline:processor, pipeline:ingest, .*gateway/)
   })
 
   it('warns of what is misspelt, and of brokers that nobody asked for', async () => {

@@ -7,5 +7,5 @@ export { orderLookupMigrations } from './store/migrations.ts'
 
 /** Orders consumed from a topic, stored, and answered from memory. */
 export function orderLookupModule(): Module<OrderLookupContext> {
-  return { name: 'order-lookup', roles: [{ name: 'lookup', start: startOrderLookup }] }
+  return { name: 'order-lookup', roles: [{ name: 'order-lookup', start: startOrderLookup }] }
 }

@@ -182,6 +182,13 @@ export const platformErrors = {
     operator:
       'The key-value store did not answer in time. A read learned nothing; a write may have been done. Work resumes by itself.',
   },
+  LOG_REPLACED: {
+    retry: 'later',
+    status: 503,
+    title: 'the database is another copy',
+    operator:
+      'After a failover or a restore the log is another incarnation than the one the process started on. It ends with this error; a supervisor starts it again, and consumers go on from what both copies hold.',
+  },
   LANE_GAP: {
     retry: 'later',
     status: 500,

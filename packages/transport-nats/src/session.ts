@@ -66,7 +66,7 @@ async function openSession(settings: NatsSettings, onLost: () => void): Promise<
     const manager = await jetstreamManager(connection, { checkAPI: false, timeout: settings.timeoutMs })
     return { connection, manager, lost: lost.signal, declared: new Map(), incarnations: new Map() }
   } catch (error) {
-    const text = `no NATS server answers at ${settings.servers.join(', ')}: ${messageOf(error)}`
+    const text = `no connection to NATS at ${settings.servers.join(', ')}: ${messageOf(error)}`
     throw new PlatformError('QUEUE_UNAVAILABLE', text, { cause: error })
   }
 }
@@ -85,6 +85,6 @@ function connectionOptions(settings: NatsSettings): NodeConnectionOptions {
     ...(password !== undefined && { pass: password }),
     ...(token !== undefined && { token }),
     ...(tls !== undefined && { tls: { ...tls } }),
-    ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(() => readFileSync(credentialsFile)) }),
+    ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credentialsFile)) }),
   }
 }

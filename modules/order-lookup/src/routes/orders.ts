@@ -20,7 +20,7 @@ export function addOrderRoutes(app: App, needs: OrderRoutesNeeds): void {
   app.get('/api/v1/orders', { config: { access: 'person' }, schema: listSchema }, (request) =>
     answerList(needs.database, request.query),
   )
-  app.get('/api/v1/order-lookup/stats', { config: { access: 'public' }, schema: statsSchema }, async () =>
+  app.get('/api/v1/order-lookup/stats', { config: { access: 'person' }, schema: statsSchema }, async () =>
     needs.stats(),
   )
 }

@@ -8,9 +8,6 @@ export interface RedisKeyValue extends KeyValue, Running {
   probe(): Promise<void>
 }
 
-/** Stands before every key, so that the server may be shared. */
-const prefix = 'headrace:kv:'
-
 const compareAndSetScript = `
   if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
   redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3])
@@ -40,31 +37,29 @@ function valuesOver(connection: RedisConnection): Omit<KeyValue, 'increment'> {
   return {
     async get(key) {
       requireKey(key)
-      return (await connection.send((redis) => redis.get(prefix + key))) ?? undefined
+      return (await connection.send((redis) => redis.get(key))) ?? undefined
     },
     async set(key, value, ttl) {
       requireEntry(key, value, ttl)
-      await connection.send((redis) => redis.set(prefix + key, value, 'PX', ttl.ttlMs))
+      await connection.send((redis) => redis.set(key, value, 'PX', ttl.ttlMs))
     },
     async setIfAbsent(key, value, ttl) {
       requireEntry(key, value, ttl)
-      return (await connection.send((redis) => redis.set(prefix + key, value, 'PX', ttl.ttlMs, 'NX'))) === 'OK'
+      return (await connection.send((redis) => redis.set(key, value, 'PX', ttl.ttlMs, 'NX'))) === 'OK'
     },
     async compareAndSet(key, expected, value, ttl) {
       requireEntry(key, value, ttl)
       requireValue(expected)
-      const set = await connection.send((redis) =>
-        redis.eval(compareAndSetScript, 1, prefix + key, expected, value, ttl.ttlMs),
-      )
+      const set = await connection.send((redis) => redis.eval(compareAndSetScript, 1, key, expected, value, ttl.ttlMs))
       return set === 1
     },
     async take(key) {
       requireKey(key)
-      return (await connection.send((redis) => redis.getdel(prefix + key))) ?? undefined
+      return (await connection.send((redis) => redis.getdel(key))) ?? undefined
     },
     async delete(key) {
       requireKey(key)
-      return (await connection.send((redis) => redis.del(prefix + key))) === 1
+      return (await connection.send((redis) => redis.del(key))) === 1
     },
   }
 }
@@ -74,7 +69,7 @@ function countsOver(connection: RedisConnection): Pick<RedisKeyValue, 'increment
     async increment(key, ttl) {
       requireEntry(key, '', ttl)
       try {
-        return counterOf(await connection.send((redis) => redis.eval(incrementScript, 1, prefix + key, ttl.ttlMs)))
+        return counterOf(await connection.send((redis) => redis.eval(incrementScript, 1, key, ttl.ttlMs)))
       } catch (error) {
         if (!(error instanceof RedisRefusal)) throw error
         throw new TypeError('the value is no integer that can be counted up', { cause: error })
