@@ -55,6 +55,8 @@ export interface LiveStream {
 
 /** Streams of a database, as one process publishes and serves them. */
 export interface Live extends Running {
+  /** Open streams in this process. */
+  readonly connections: number
   /**
    * Adds an event to the transaction: it becomes its subject's next when that commits, and whoever is connected is told.
    * Throws `RangeError` or `TypeError` when the event is out of bounds.
@@ -101,6 +103,10 @@ class StartedLive implements Live {
     this.#heartbeat = new Heartbeat(settings.heartbeatMs, onError)
     this.#retention = startLiveRetention(database, { ...settings, everyMs: settings.sweepMs, onError })
     this.#unsubscribe = pubsub.subscribe(channel, (message) => this.#hub.hear(unpackHints(message)))
+  }
+
+  get connections(): number {
+    return this.#hub.connections.length
   }
 
   publish(tx: Pick<Transaction, 'collect'>, event: LiveEvent): void {

@@ -65,11 +65,8 @@ export class StreamClient implements Disposable {
   }
 
   /** Waits until an id has arrived. */
-  reaches(id: number): Promise<void> {
-    return untilTrue(
-      `event ${id} arrives (have ${this.ids.length}, last ${this.lastEventId})`,
-      () => this.ids.at(-1) === id,
-    )
+  reaches(id: number, deadlineMs?: number): Promise<void> {
+    return untilTrue(`event ${id} arrives`, () => this.ids.at(-1) === id, deadlineMs)
   }
 
   over(): Promise<void> {

@@ -15,6 +15,8 @@ export interface ReplicaOptions extends LiveOptions {
   readonly start?: StartLive
   /** What the streams read through; the database itself unless given. */
   readonly through?: (database: Database) => Pick<Database, 'query'>
+  /** Told how many connections the server has, when one comes or goes. */
+  readonly onConnections?: (count: number) => void
   /** The present state of a subject. */
   readonly snapshot?: (subject: string) => Promise<unknown>
 }
@@ -45,6 +47,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const { subject } = request.params as { readonly subject: string }
     const snapshot = async () => (await options.snapshot?.(subject)) ?? { subject }
     return live.stream(request, reply, { subject, snapshot })
+  })
+  server.app.server.on('connection', (socket) => {
+    options.onConnections?.(server.connections)
+    socket.once('close', () => setImmediate(() => options.onConnections?.(server.connections)))
   })
   const { url, port } = await server.listen({ port: 0, variable: 'PORT' })
   const parts = stack.move()
