@@ -9,6 +9,7 @@ import { orderLookupMigrations } from '@headrace/order-lookup/module'
 import { ordersMigrations } from '@headrace/orders/module'
 import { paymentsMigrations } from '@headrace/payments/module'
 import { pipelineMigrations } from '@headrace/pipeline/module'
+import { relayMigrations } from '@headrace/relay'
 import type { StationName } from './stations.ts'
 
 /** What every database has. */
@@ -16,6 +17,7 @@ const packageSources: readonly MigrationSource[] = [
   databaseMigrations,
   logMigrations,
   inboxMigrations,
+  relayMigrations,
   keyvalueMigrations,
   httpKitMigrations,
   liveMigrations,
