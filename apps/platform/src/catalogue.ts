@@ -1,4 +1,5 @@
 import { authModule } from '@headrace/auth/module'
+import { calculatorModule } from '@headrace/calculator/module'
 import { streamingRoles } from '@headrace/gateway/contract'
 import { gatewayModule } from '@headrace/gateway/module'
 import { orderLookupModule } from '@headrace/order-lookup/module'
@@ -28,7 +29,15 @@ export interface Selection {
 
 /** Every module, in the order of starting. */
 function catalogue(): readonly Module<PlatformContext>[] {
-  return [authModule(), pipelineModule(), paymentsModule(), ordersModule(), orderLookupModule(), gatewayModule()]
+  return [
+    authModule(),
+    calculatorModule(),
+    pipelineModule(),
+    paymentsModule(),
+    ordersModule(),
+    orderLookupModule(),
+    gatewayModule(),
+  ]
 }
 
 /** What the app has to know of a role to start it. */
@@ -41,6 +50,12 @@ interface RoleFacts {
 
 const roleFacts: Readonly<Record<string, RoleFacts>> = {
   'auth:auth': { stations: () => ['auth'], serves: 'public' },
+  'calculator:orchestrator': { stations: () => ['calculator'] },
+  // Over HTTP a worker keeps nothing.
+  'calculator:worker': {
+    stations: ({ CALCULATOR_WORKERS }) => (CALCULATOR_WORKERS === 'broker' ? ['calculator'] : []),
+  },
+  'calculator:api': { stations: () => ['calculator'], serves: 'calculator' },
   'pipeline:processor': { stations: () => ['pipeline'], serves: 'processor' },
   'pipeline:ingest': { stations: () => ['pipeline'], serves: 'ingest' },
   'payments:worker': { stations: () => ['payments'] },

@@ -1,4 +1,5 @@
 import type { AuthContext } from '@headrace/auth/module'
+import type { CalculatorContext } from '@headrace/calculator/module'
 import type { GatewayContext } from '@headrace/gateway/module'
 import type { App, Probe } from '@headrace/http-kit'
 import type { OrderLookupContext } from '@headrace/order-lookup/module'
@@ -21,7 +22,12 @@ export interface Surfaces {
 }
 
 /** What roles get. A role uses only the stations that the catalogue says it stands on; others are not there. */
-export interface PlatformContext extends GatewayContext, AuthContext, OrderLookupContext, PipelineContext {
+export interface PlatformContext
+  extends GatewayContext,
+    AuthContext,
+    CalculatorContext,
+    OrderLookupContext,
+    PipelineContext {
   readonly settings: PlatformSettings
   readonly surfaces: Surfaces
   readonly stations: Readonly<Record<StationName, Station>>

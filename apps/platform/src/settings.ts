@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { authSettings } from '@headrace/auth/contract'
+import { calculatorSettings } from '@headrace/calculator/contract'
 import { gatewaySettings } from '@headrace/gateway/contract'
 import { orderLookupSettings } from '@headrace/order-lookup/contract'
 import { ordersSettings } from '@headrace/orders/contract'
@@ -139,6 +140,7 @@ export const platformSettings = defineSettings({
   ...paymentsSettings,
   ...orderLookupSettings,
   ...authSettings,
+  ...calculatorSettings,
   ...gatewaySettings,
 })
 

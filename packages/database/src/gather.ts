@@ -5,10 +5,10 @@ import type { Database, Transaction } from './types.ts'
 export interface GatherOptions<Item> {
   readonly database: Pick<Database, 'inTransaction'>
   /**
-   * Writes all items of one transaction without waiting for anything else: collects, or sends plain inserts that
-   * should not conflict. When it fails, each item is tried in a transaction of its own.
+   * Writes all items of one transaction without waiting for anything but its own statements: collects, or sends plain
+   * inserts that should not conflict. When it fails, each item is tried in a transaction of its own.
    */
-  readonly write: (tx: Transaction, items: readonly Item[]) => void
+  readonly write: (tx: Transaction, items: readonly Item[]) => void | Promise<void>
   /** Most items in one transaction; default 512. */
   readonly maxItems?: number
   /** Size of an item in bytes, by which a transaction is bounded to 8 MiB; without it only the number bounds it. */

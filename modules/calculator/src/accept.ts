@@ -1,0 +1,78 @@
+import type { Live } from '@headrace/live'
+import type { LogTransaction } from '@headrace/log'
+import { calculatorTopics } from './contract.ts'
+import type { Graph } from './domain/graph.ts'
+import { plan } from './domain/plan.ts'
+import { publishExpressions } from './events.ts'
+import { changedExpressions, insertExpressions, type NewExpression } from './store/expressions.ts'
+import { insertTasks, type NewTasks } from './store/tasks.ts'
+
+/** An expression that follows the grammar, to be stored. */
+export interface Submission {
+  readonly userId: number
+  readonly raw: string
+  readonly graph: Graph
+}
+
+export interface AcceptNeeds {
+  readonly live: Pick<Live, 'publish'>
+  readonly newId: () => string
+  /** Leaves the tasks to whichever orchestrator takes the message; else they are made here. */
+  readonly viaBroker: boolean
+}
+
+/** Stores expressions with their tasks; returns their ids in the same order. */
+export async function acceptExpressions(
+  tx: LogTransaction,
+  submissions: readonly Submission[],
+  { live, newId, viaBroker }: AcceptNeeds,
+): Promise<readonly number[]> {
+  const [ids, changed] = await Promise.all([
+    insertExpressions(
+      tx,
+      submissions.map((submission) => newExpression(submission, viaBroker)),
+    ),
+    changedExpressions(tx),
+  ])
+  publishExpressions(tx, live, changed)
+  const accepted = submissions.map((submission, index) => ({ ...submission, id: idAt(ids, index) }))
+  const toCompute = accepted.filter(({ graph }) => graph.root.kind === 'result')
+  if (!viaBroker)
+    void insertTasks(
+      tx,
+      toCompute.map(({ id, graph }) => newTasks(id, graph, newId)),
+    )
+  else for (const one of toCompute) appendTask(tx, one, newId())
+  return accepted.map(({ id }) => id)
+}
+
+function newExpression({ userId, raw, graph: { root } }: Submission, viaBroker: boolean): NewExpression {
+  if (root.kind === 'number') return { userId, raw, result: root.value }
+  return viaBroker ? { userId, raw } : { userId, raw, root: { seq: root.of, negated: root.negated } }
+}
+
+/** The tasks of an expression's graph. */
+export function newTasks(expressionId: number, graph: Graph, newId: () => string): NewTasks {
+  return { expressionId, graph, plan: plan(graph), ids: graph.steps.map(() => newId()) }
+}
+
+function appendTask(
+  tx: LogTransaction,
+  { id, userId, raw }: { id: number; userId: number; raw: string },
+  messageId: string,
+) {
+  tx.append({
+    topic: calculatorTopics.tasks,
+    id: messageId,
+    key: String(userId),
+    type: 'calc.task',
+    headers: {},
+    body: Buffer.from(JSON.stringify({ expr_id: id, user_id: userId, expression: raw })),
+  })
+}
+
+function idAt(ids: readonly (number | undefined)[], index: number): number {
+  const id = ids[index]
+  if (id === undefined) throw new TypeError('an expression that no message stands for always gets a row')
+  return id
+}

@@ -1,0 +1,44 @@
+import type { Running } from '@headrace/runtime'
+import type { CalculatorContext } from '../context.ts'
+import type { CalculatorSettings } from '../contract.ts'
+import type { Parts } from '../parts.ts'
+import type { LeaseTimes } from '../store/tasks.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { startReclaim } from './reclaim.ts'
+import { addTaskRoutes } from './task-routes.ts'
+import { startTaskUpdates } from './task-updates.ts'
+
+/** Starts the role that gives tasks to workers and counts their answers. */
+export async function startOrchestrator(context: CalculatorContext, parts: Parts): Promise<Running> {
+  await using stack = new AsyncDisposableStack()
+  const { settings, stations, surfaces, onError } = context
+  const { database, wakeUps } = stations.calculator
+  const { bell } = parts
+  const live = stack.use(parts.startLive())
+  const times = leaseTimes(settings)
+  const updates = stack.use(startTaskUpdates({ database, live, wakeUps, onError }))
+  stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
+  const onChanged = updates.changed
+  const dispatcher = stack.use(new Dispatcher({ database, live, bell, times, onError, onChanged }))
+  addTaskRoutes(surfaces.internal, { dispatcher, isInstant: isInstant(times) })
+  parts.dispatcher = { dispatcher, isInstant: isInstant(times) }
+  const running = stack.move()
+  const stop = () => running.disposeAsync()
+  return { stop, [Symbol.asyncDispose]: stop }
+}
+
+export function leaseTimes(settings: CalculatorSettings): LeaseTimes {
+  return {
+    leaseMs: settings.TASK_LEASE_MS,
+    operationMs: {
+      '+': settings.TIME_ADDITION_MS,
+      '-': settings.TIME_SUBTRACTION_MS,
+      '*': settings.TIME_MULTIPLICATIONS_MS,
+      '/': settings.TIME_DIVISIONS_MS,
+    },
+  }
+}
+
+function isInstant({ operationMs }: LeaseTimes): boolean {
+  return Object.values(operationMs).every((ms) => ms === 0)
+}

@@ -1,0 +1,78 @@
+import type { WorkerTask } from '../contract.ts'
+
+/** A worker that asks for tasks. */
+export interface PollRequest {
+  /** Most tasks that it takes at a time. */
+  readonly max: number
+  /** Shown with its tasks. */
+  readonly worker: string
+  /** How long it waits for the first one; 0 asks once. */
+  readonly waitMs: number
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal
+}
+
+/** One that waits. Modes: waiting ⇄ offered (a turn may bring it tasks) → answered. */
+export class Poll {
+  readonly max: number
+  readonly worker: string
+  readonly answer: Promise<readonly WorkerTask[]>
+  readonly #waitMs: number
+  readonly #signal: AbortSignal | undefined
+  readonly #resolve: (tasks: readonly WorkerTask[]) => void
+  readonly #onOver: (poll: Poll) => void
+  readonly #timer: NodeJS.Timeout | undefined
+  #isOffered = false
+  #isOver: boolean
+
+  constructor({ max, worker, waitMs, signal }: PollRequest, onOver: (poll: Poll) => void) {
+    const { promise, resolve } = Promise.withResolvers<readonly WorkerTask[]>()
+    this.max = max
+    this.worker = worker
+    this.answer = promise
+    this.#waitMs = waitMs
+    this.#signal = signal
+    this.#resolve = resolve
+    this.#onOver = onOver
+    this.#isOver = false
+    if (waitMs > 0) this.#timer = setTimeout(this.#end, waitMs)
+    signal?.addEventListener('abort', this.#end, { once: true })
+    if (signal?.aborted) this.#end()
+  }
+
+  /** True when nobody takes what it would bring. */
+  get isGone(): boolean {
+    return this.#signal?.aborted === true
+  }
+
+  /** A turn begins that may bring it tasks: it is not over before that has ended. */
+  offer(): void {
+    this.#isOffered = true
+  }
+
+  /** The turn has ended with these tasks for it. Tells whether it waits on. */
+  settle(tasks: readonly WorkerTask[]): boolean {
+    this.#isOffered = false
+    if (tasks.length === 0 && !this.#isOver && this.#waitMs > 0) return true
+    this.#finish(tasks)
+    return false
+  }
+
+  /** Answers with nothing, at once or when its turn has ended. */
+  end(): void {
+    this.#end()
+  }
+
+  readonly #end = (): void => {
+    this.#isOver = true
+    if (this.#isOffered) return
+    this.#finish([])
+    this.#onOver(this)
+  }
+
+  #finish(tasks: readonly WorkerTask[]): void {
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this.#end)
+    this.#resolve(tasks)
+  }
+}

@@ -1,0 +1,132 @@
+import type { Queryable } from '@headrace/database'
+
+export type ExpressionStatus = 'pending' | 'computing' | 'done' | 'failed'
+
+export interface ExpressionRow {
+  readonly id: number
+  readonly user_id: number
+  readonly raw: string
+  readonly status: ExpressionStatus
+  readonly result: number | null
+  readonly error: string | null
+  readonly created_at: Date
+  readonly updated_at: Date
+}
+
+const columns = 'id::float8, user_id::float8, raw, status, result, error, created_at, updated_at'
+
+export interface NewExpression {
+  readonly userId: number
+  readonly raw: string
+  /** The value where nothing has to be computed. */
+  readonly result?: number
+  /** The task that has the value, and whether its sign is turned; undefined while it is not known. */
+  readonly root?: { readonly seq: number; readonly negated: boolean }
+  /** Why it is no expression. */
+  readonly error?: string
+  /** The foreign message that it was made for: one row for each. */
+  readonly messageId?: string
+}
+
+/** Inserts expressions and returns their ids in the same order; undefined for a message that has its row already. */
+export async function insertExpressions(
+  tx: Queryable,
+  expressions: readonly NewExpression[],
+): Promise<(number | undefined)[]> {
+  const { rows } = await tx.query<{ id: number; place: number }>({
+    name: 'calculator.insert-expressions',
+    // Ids are drawn in the order of places, and matched by it: what was inserted says nothing of where it came from.
+    text: `with given as (
+             select nextval('calculator.expression_id_seq') as id, *
+             from unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::boolean[], $6::text[], $7::text[])
+               with ordinality as g(user_id, raw, result, root, root_negated, error, message_id, place)
+           ), inserted as (
+             insert into calculator.expression (id, user_id, raw, status, result, root, root_negated, error, message_id)
+               overriding system value
+             select id, user_id, raw, case when error is not null then 'failed' when result is not null then 'done' else 'pending' end,
+                 result, root, root_negated, error, message_id
+               from given order by place
+             on conflict (message_id) do nothing
+             returning id
+           )
+           select g.id::float8, g.place::int from inserted join given g using (id)`,
+    values: [
+      expressions.map(({ userId }) => userId),
+      expressions.map(({ raw }) => raw),
+      expressions.map(({ result }) => result ?? null),
+      expressions.map(({ root }) => root?.seq ?? null),
+      expressions.map(({ root }) => root?.negated ?? false),
+      expressions.map(({ error }) => error ?? null),
+      expressions.map(({ messageId }) => messageId ?? null),
+    ],
+  })
+  const ids = new Map(rows.map(({ id, place }) => [place, id]))
+  return expressions.map((_, index) => ids.get(index + 1))
+}
+
+/** Gives an expression its root before its tasks are inserted. False where it has one, or has ended. */
+export async function setRoot(
+  tx: Queryable,
+  { id, userId, seq, negated }: { id: number; userId: number; seq: number; negated: boolean },
+): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'calculator.set-root',
+    text: `update calculator.expression set root = $3, root_negated = $4
+             where id = $1 and user_id = $2 and root is null and status = 'pending'`,
+    values: [id, userId, seq, negated],
+  })
+  return rowCount > 0
+}
+
+/** Those whose status this transaction has changed, itself included. */
+export async function changedExpressions(tx: Queryable): Promise<readonly ExpressionRow[]> {
+  const { rows } = await tx.query<ExpressionRow>({
+    name: 'calculator.changed-expressions',
+    text: `select ${columns} from calculator.changed_expressions() order by id`,
+  })
+  return rows
+}
+
+/** An expression of this user. */
+export async function findExpression(
+  database: Queryable,
+  id: number,
+  userId: number,
+): Promise<ExpressionRow | undefined> {
+  const { rows } = await database.query<ExpressionRow>({
+    name: 'calculator.find-expression',
+    text: `select ${columns} from calculator.expression where id = $1 and user_id = $2`,
+    values: [id, userId],
+  })
+  return rows[0]
+}
+
+export interface ListQuery {
+  readonly userId: number
+  readonly limit: number
+  /** Only those with a smaller id. */
+  readonly before?: number
+  readonly status?: ExpressionStatus
+}
+
+/** Expressions of this user, newest first. */
+export async function listExpressions(database: Queryable, query: ListQuery): Promise<readonly ExpressionRow[]> {
+  const { rows } = await database.query<ExpressionRow>({
+    name: 'calculator.list-expressions',
+    replan: true,
+    text: `select ${columns} from calculator.expression
+             where user_id = $1 and id < $2 and ($3::text is null or status = $3) order by id desc limit $4`,
+    values: [query.userId, query.before ?? Number.MAX_SAFE_INTEGER, query.status ?? null, query.limit],
+  })
+  return rows
+}
+
+/** Ends an expression that has not ended; false where this user has none with this id. */
+export async function cancelExpression(tx: Queryable, id: number, userId: number): Promise<boolean> {
+  const { rows } = await tx.query<{ found: boolean }>({
+    name: 'calculator.cancel-expression',
+    text: 'select calculator.cancel_expression($1, $2) as found',
+    values: [id, userId],
+  })
+  return rows[0]?.found === true
+}

@@ -1,0 +1,58 @@
+import { PlatformError } from '@headrace/runtime'
+import { Pool } from 'undici'
+import type { WorkerTask } from '../contract.ts'
+import type { OrchestratorLink, TaskReport } from './link.ts'
+import { instantTasks } from './local-link.ts'
+
+export interface HttpLinkOptions {
+  readonly url: string
+  /** Shown with the tasks. */
+  readonly worker: string
+  readonly internalToken?: string
+}
+
+/** How long the orchestrator keeps a request that there is no task for, in s. */
+const waitS = 30
+
+/** The way to an orchestrator in another process. */
+export function httpLink({ url, worker, internalToken }: HttpLinkOptions): OrchestratorLink {
+  const { origin, pathname } = new URL(url)
+  const path = `${pathname.replace(/\/$/, '')}/internal/task`
+  const pool = new Pool(origin, { connections: 4, headersTimeout: (waitS + 10) * 1000, bodyTimeout: 10_000 })
+  const authorization = internalToken === undefined ? {} : { authorization: `Bearer ${internalToken}` }
+
+  return {
+    async take(most, signal) {
+      const query = new URLSearchParams({ wait: `${waitS}`, max: `${most}`, instant: `${instantTasks}`, worker })
+      const asked = { path: `${path}?${query}`, method: 'GET', headers: authorization, signal } as const
+      const { statusCode, body } = await pool.request(asked)
+      const text = await body.text()
+      if (statusCode === 404) return []
+      if (statusCode !== 200) throw refused(origin, statusCode)
+      // The orchestrator is a part of this module and of the same version, or says so by its status.
+      return (JSON.parse(text) as { readonly tasks: readonly WorkerTask[] }).tasks
+    },
+    async report(reports) {
+      const { statusCode, body } = await pool.request({
+        path,
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...authorization },
+        body: JSON.stringify({ tasks: reports.map(written) }),
+      })
+      await body.dump()
+      if (statusCode !== 200) throw refused(origin, statusCode)
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+function written(report: TaskReport): object {
+  const { id, lease } = report.task
+  if (report.kind === 'release') return { id, lease, released: true }
+  const { outcome } = report
+  return outcome.kind === 'value' ? { id, lease, result: outcome.value } : { id, lease, error: outcome.reason }
+}
+
+function refused(origin: string, status: number): PlatformError {
+  return new PlatformError('UNAVAILABLE', `the orchestrator at ${origin} answered ${status}`)
+}
