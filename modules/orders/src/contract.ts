@@ -17,7 +17,7 @@ export type OrdersSettings = SettingsOf<typeof ordersSettings>
 export const ordersPublicPaths: readonly string[] = ['/orders-api/*']
 
 /** This module's own error codes. */
-export const ordersErrors = {
+export const errors = {
   TOO_LATE_TO_CANCEL: {
     retry: 'never',
     status: 409,

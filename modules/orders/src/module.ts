@@ -1,7 +1,7 @@
 import type { Module } from '@headrace/runtime'
 import { startOrdersApi } from './api.ts'
 import type { OrdersContext } from './context.ts'
-import { ordersErrors } from './contract.ts'
+import { errors } from './contract.ts'
 import { startOrdersWorker } from './worker.ts'
 
 export type { OrdersContext } from './context.ts'
@@ -15,6 +15,6 @@ export function ordersModule(): Module<OrdersContext> {
       { name: 'worker', start: startOrdersWorker },
       { name: 'api', start: startOrdersApi },
     ],
-    errors: ordersErrors,
+    errors,
   }
 }

@@ -22,7 +22,7 @@ export type PaymentsSettings = SettingsOf<typeof paymentsSettings>
 export const paymentsPublicPaths: readonly string[] = ['/payments-api/*']
 
 /** This module's own error codes. */
-export const paymentsErrors = {
+export const errors = {
   ACCOUNT_EXISTS: {
     retry: 'never',
     status: 409,

@@ -1,7 +1,7 @@
 import type { Module } from '@headrace/runtime'
 import { startPaymentsApi } from './api.ts'
 import type { PaymentsContext } from './context.ts'
-import { paymentsErrors } from './contract.ts'
+import { errors } from './contract.ts'
 import { startPaymentsWorker } from './worker.ts'
 
 export type { PaymentsContext } from './context.ts'
@@ -15,6 +15,6 @@ export function paymentsModule(): Module<PaymentsContext> {
       { name: 'worker', start: startPaymentsWorker },
       { name: 'api', start: startPaymentsApi },
     ],
-    errors: paymentsErrors,
+    errors,
   }
 }

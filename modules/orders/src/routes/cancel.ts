@@ -1,7 +1,7 @@
 import { maySee } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import { moduleError, PlatformError } from '@headrace/runtime'
-import { ordersErrors } from '../contract.ts'
+import { errors } from '../contract.ts'
 import { readUuid } from '../domain/ids.ts'
 import { decideCancel, evolve } from '../domain/order.ts'
 import { cancelSchema } from '../http-shapes.ts'
@@ -49,7 +49,7 @@ async function cancel(
   const cancellation = decideCancel(order)
   if (cancellation.kind === 'unchanged') return order
   if (cancellation.kind === 'too-late') {
-    throw new PlatformError(moduleError(ordersErrors, 'TOO_LATE_TO_CANCEL'), `the order is ${order.status}`)
+    throw new PlatformError(moduleError(errors, 'TOO_LATE_TO_CANCEL'), `the order is ${order.status}`)
   }
   const [cancelled] = await updateOrders(tx, [evolve(order, cancellation.event)])
   if (cancelled === undefined) throw noOrder()

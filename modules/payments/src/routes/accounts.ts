@@ -1,6 +1,6 @@
 import { actingUser, invalidRequest } from '@headrace/http-kit'
 import { moduleError, PlatformError } from '@headrace/runtime'
-import { paymentsErrors } from '../contract.ts'
+import { errors } from '../contract.ts'
 import { readUuid } from '../domain/ids.ts'
 import { accountSchema, accountViewSchema, entriesSchema } from '../http-shapes.ts'
 import { findAccount, insertAccount } from '../store/accounts.ts'
@@ -41,7 +41,7 @@ function namedUser(request: GuardedRequest): string | undefined {
 }
 
 function accountExists(userId: string | undefined): PlatformError {
-  return new PlatformError(moduleError(paymentsErrors, 'ACCOUNT_EXISTS'), `user '${userId}' has an account already`)
+  return new PlatformError(moduleError(errors, 'ACCOUNT_EXISTS'), `user '${userId}' has an account already`)
 }
 
 /** Adds `GET` of an account. */
