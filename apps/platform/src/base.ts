@@ -5,7 +5,7 @@ import { type Log, openLog } from '@headrace/log'
 import { PlatformError, type Running } from '@headrace/runtime'
 import { startHousekeeping } from './housekeeping.ts'
 import { watchLog } from './log-replaced.ts'
-import { sourcesOf } from './migrations.ts'
+import { sourcesAt } from './migrations.ts'
 import type { ProcessNeeds } from './start.ts'
 import type { Place } from './stations.ts'
 import { openStorage, prepareSchema, type Storage } from './storage.ts'
@@ -29,8 +29,7 @@ export async function openBase(place: Place, needs: ProcessNeeds): Promise<Base>
   const { settings, logger, faults, onError } = needs
   const storage = stack.use(await openStorage({ ...settings, DATABASE_URL: place.url }, logger))
   const { database } = storage
-  const isMain = place.url === settings.DATABASE_URL
-  await prepareSchema(database, sourcesOf(isMain ? undefined : place.stations), {
+  await prepareSchema(database, sourcesAt(place, settings), {
     mayMigrate: needs.mayMigrate,
     logger,
   })

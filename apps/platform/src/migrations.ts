@@ -10,13 +10,15 @@ import { orderLookupMigrations } from '@headrace/order-lookup/module'
 import { ordersMigrations } from '@headrace/orders/module'
 import { paymentsMigrations } from '@headrace/payments/module'
 import { pipelineMigrations } from '@headrace/pipeline/module'
-import type { StationName } from './stations.ts'
+import { relayMigrations } from '@headrace/relay'
+import type { DatabaseSettings, Place, StationName } from './stations.ts'
 
 /** What every database has. */
 const packageSources: readonly MigrationSource[] = [
   databaseMigrations,
   logMigrations,
   inboxMigrations,
+  relayMigrations,
   keyvalueMigrations,
   httpKitMigrations,
   liveMigrations,
@@ -35,8 +37,12 @@ const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [
 /** Every migration, in the order in which they are applied: what the platform's own database has. */
 export const migrationSources: readonly MigrationSource[] = sourcesOf(undefined)
 
-/** The migrations of a database that holds these stations; all when undefined. */
-export function sourcesOf(stations: readonly StationName[] | undefined): readonly MigrationSource[] {
+/** The migrations of a database: all in the platform's own, elsewhere those of the stations on it. */
+export function sourcesAt({ url, stations }: Place, settings: DatabaseSettings): readonly MigrationSource[] {
+  return sourcesOf(url === settings.DATABASE_URL ? undefined : stations)
+}
+
+function sourcesOf(stations: readonly StationName[] | undefined): readonly MigrationSource[] {
   const wanted = moduleSources.filter(([name]) => stations === undefined || stations.includes(name))
   return [...packageSources, ...new Set(wanted.map(([, source]) => source))]
 }

@@ -28,8 +28,14 @@ export const systemOf = {
   orderIntakeWorker: 'orderIntake',
 } as const satisfies Record<StationName, System>
 
+/** What says which databases there are. */
+export type DatabaseSettings = Pick<
+  PlatformSettings,
+  'DATABASE_URL' | 'ORDERS_DATABASE_URL' | 'PAYMENTS_DATABASE_URL' | 'API_POSTGRES_DSN' | 'WORKER_POSTGRES_DSN'
+>
+
 /** The server of a station; undefined = the platform's own database. */
-export function databaseUrlOf(station: StationName, settings: PlatformSettings): string | undefined {
+export function databaseUrlOf(station: StationName, settings: DatabaseSettings): string | undefined {
   switch (station) {
     case 'orders':
       return settings.ORDERS_DATABASE_URL ?? settings.DATABASE_URL
@@ -78,7 +84,7 @@ export interface Place {
 }
 
 /** The databases of these stations, the platform's own first. */
-export function placesOf(stations: ReadonlySet<StationName>, settings: PlatformSettings): Place[] {
+export function placesOf(stations: ReadonlySet<StationName>, settings: DatabaseSettings): Place[] {
   const byUrl = Map.groupBy(
     stationNames.filter((name) => stations.has(name)),
     (name) => databaseUrlOf(name, settings),
@@ -87,6 +93,6 @@ export function placesOf(stations: ReadonlySet<StationName>, settings: PlatformS
   return places.sort((a, b) => rank(a, settings) - rank(b, settings))
 }
 
-function rank({ url }: Place, settings: PlatformSettings): number {
+function rank({ url }: Place, settings: DatabaseSettings): number {
   return url === settings.DATABASE_URL ? 0 : 1
 }

@@ -30,7 +30,8 @@ Settings are environment variables (.env.example lists them all). They are also 
 --env-file or HEADRACE_ENV_FILE names; what is really set wins. \`headrace doctor\` shows what is configured.
 
 Commands work on DATABASE_URL; without it, on the database in HEADRACE_DATA (./.headrace): that of the process which
-runs there, or, while none runs, started for the command alone.`
+runs there, or, while none runs, started for the command alone. Where orders, payments or the order intake have a
+database of their own, --database orders|payments|orderIntakeApi|orderIntakeWorker chooses it.`
 
 /** Every command. What it needs is loaded only when it is asked for: help and mistakes are answered at once. */
 const commands: readonly CommandEntry[] = [
@@ -87,6 +88,7 @@ async function program(args: readonly string[], terminal: Terminal): Promise<Com
     .description('Reliable event-driven backends: accept, record, process once, and see that it is so.')
     .version(version, '-V, --version', 'print the version')
     .option('--env-file <file>', 'read settings from this file instead of ./.env')
+    .option('--database <name>', 'work on this database where modules have their own: orders, payments, …')
     .addHelpText('after', settingsHelp)
   const all = await Promise.all(
     commands.map(async ({ name, description, load }) => {

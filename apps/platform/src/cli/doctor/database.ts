@@ -1,20 +1,28 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, pendingMigrations, requireSupportedServer, startEmbeddedServer } from '@headrace/database'
-import { migrationSources } from '../../migrations.ts'
+import {
+  type Database,
+  type MigrationSource,
+  pendingMigrations,
+  requireSupportedServer,
+  startEmbeddedServer,
+} from '@headrace/database'
 import { databasePlace } from '../database-place.ts'
 import { hasCluster, type StorageNeeds, withDatabase } from '../storage.ts'
 import { broken, type Finding } from './finding.ts'
 
 /** Whether the database answers, its version, and whether its schema is this program's. */
-export async function examineDatabase(needs: StorageNeeds): Promise<readonly Finding[]> {
-  const about = 'database'
+export async function examineDatabase(
+  needs: StorageNeeds,
+  sources: readonly MigrationSource[],
+  about: string,
+): Promise<readonly Finding[]> {
   try {
     if (needs.databaseUrl === undefined && !(await hasCluster(needs.dataDirectory))) return [await examineEngine()]
     return await withDatabase(needs, async (database) => [
       { about, state: 'ok', text: `${whichOf(needs)}, PostgreSQL ${await requireSupportedServer(database)}` },
-      await examineSchema(database),
+      await examineSchema(database, sources),
     ])
   } catch (error) {
     return [broken(about, error)]
@@ -36,8 +44,8 @@ async function examineEngine(): Promise<Finding> {
   }
 }
 
-async function examineSchema(database: Database): Promise<Finding> {
-  const pending = await pendingMigrations(database, migrationSources)
+async function examineSchema(database: Database, sources: readonly MigrationSource[]): Promise<Finding> {
+  const pending = await pendingMigrations(database, sources)
   if (pending.length === 0) return { about: 'schema', state: 'ok', text: 'up to date' }
   const names = pending.map(({ source, file }) => `${source}/${file}`).join(', ')
   return {

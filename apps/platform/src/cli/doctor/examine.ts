@@ -1,5 +1,7 @@
 import { hasCode } from '@headrace/runtime'
+import { sourcesAt } from '../../migrations.ts'
 import { type PlatformSettings, platformSettings } from '../../settings.ts'
+import { placesOf, stationNames } from '../../stations.ts'
 import { warningsOf } from '../../warnings.ts'
 import type { LoadedEnvironment } from '../environment.ts'
 import { type Occupant, occupantOf } from '../running-file.ts'
@@ -25,7 +27,12 @@ export async function examine(loaded: LoadedEnvironment, note: (line: string) =>
   if (storage === undefined) return findings
   const { DATABASE_URL: databaseUrl, HEADRACE_DATA: dataDirectory } = storage
   if (databaseUrl === undefined) findings.push(...(await examineDataDirectory(dataDirectory, occupant)))
-  findings.push(...(await examineDatabase({ databaseUrl, dataDirectory, note })))
+  for (const place of placesOf(new Set(stationNames), storage)) {
+    const isMain = place.url === databaseUrl
+    const about = isMain ? 'database' : `database of ${place.stations.join(' and ')}`
+    const needs = { databaseUrl: place.url, dataDirectory, note }
+    findings.push(...(await examineDatabase(needs, sourcesAt(place, storage), about)))
+  }
   return findings
 }
 

@@ -1,0 +1,5 @@
+export type { BreakerState } from './breaker.ts'
+export * from './carriage.ts'
+export type { LogPlace } from './confirmations.ts'
+export { relayMigrations } from './migrations.ts'
+export { type RelayStatus, relayStatus } from './status.ts'

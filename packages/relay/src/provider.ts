@@ -1,0 +1,119 @@
+import { hasCode, PlatformError, sleep, withDeadline } from '@headrace/runtime'
+import type { OutgoingMessage, Transport } from '@headrace/transport'
+import { Breaker, type BreakerState } from './breaker.ts'
+
+export interface ProviderOptions {
+  /** Longest time in ms for one publish; then its outcome counts as unknown. Default 10 000. */
+  readonly publishTimeoutMs?: number
+  readonly breaker?: Breaker
+}
+
+/** Counts since the process started. */
+export interface ProviderCounts {
+  readonly published: number
+  readonly failed: number
+}
+
+/** What carries a topic to one provider: its breaker, and one publish at a time for each of its partitions. */
+export class Provider {
+  readonly transport: Transport
+  readonly topic: string
+  readonly breaker: Breaker
+  readonly #timeoutMs: number
+  /** The carrier's partitions that something is being published to. */
+  readonly #busy = new Map<number, Promise<void>>()
+  #partitions: number | undefined
+  /** Ends the pause of those who wait for a provider that is back. */
+  #back = new AbortController()
+  #published = 0
+  #failed = 0
+
+  constructor(transport: Transport, topic: string, options: ProviderOptions = {}) {
+    this.transport = transport
+    this.topic = topic
+    this.#timeoutMs = options.publishTimeoutMs ?? 10_000
+    this.breaker = options.breaker ?? new Breaker({ onChange: (state) => this.#changed(state) })
+  }
+
+  isFor(name: string, topic: string): boolean {
+    return this.transport.name === name && this.topic === topic
+  }
+
+  get counts(): ProviderCounts {
+    return { published: this.#published, failed: this.#failed }
+  }
+
+  /**
+   * Publishes to the partition of the carrier that ours travels in, after what it is sent now. Rejects with a
+   * `PublishError` or after the deadline: then the carrier may hold a prefix, all or none of them.
+   */
+  async publish(partition: number, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void> {
+    this.#partitions ??= await this.#ask(signal, () => this.transport.partitions(this.topic))
+    const carried = partition % this.#partitions
+    while (this.#busy.has(carried)) await ended(this.#busy.get(carried), signal)
+    await this.#ask(signal, () => {
+      const publishing = this.transport.publish(this.topic, carried, messages)
+      this.#occupy(carried, publishing)
+      return publishing
+    })
+    this.#published += messages.length
+  }
+
+  /** One call through the breaker and under the deadline. */
+  async #ask<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    while (!this.breaker.enter()) await sleep(pauseMs, AbortSignal.any([signal, this.#back.signal]))
+    try {
+      signal.throwIfAborted()
+      const answer = await withDeadline(call(), this.#timeoutMs, () => this.#late())
+      this.breaker.succeeded()
+      return answer
+    } catch (error) {
+      this.#judge(error, signal)
+      throw error
+    }
+  }
+
+  #judge(error: unknown, signal: AbortSignal): void {
+    // A carrier that is full serves, and one that we stop asking has done nothing wrong.
+    if (signal.aborted || hasCode(error, 'QUEUE_FULL')) {
+      this.breaker.abandoned()
+      return
+    }
+    this.#failed += 1
+    this.breaker.failed(error)
+  }
+
+  /** A publish that is late still counts as under way for a while: two at a time would mix their messages. */
+  #occupy(carried: number, publishing: Promise<unknown>): void {
+    const settled = new AbortController()
+    const free = sleep(3 * this.#timeoutMs, settled.signal).then(() => void this.#busy.delete(carried))
+    this.#busy.set(carried, free)
+    const settle = () => settled.abort()
+    publishing.then(settle, settle)
+  }
+
+  #late(): Error {
+    const text = `${this.transport.name} did not confirm within ${this.#timeoutMs} ms`
+    return new PlatformError('PUBLISH_UNKNOWN', text)
+  }
+
+  #changed(state: BreakerState): void {
+    if (state !== 'closed') return
+    this.#back.abort()
+    this.#back = new AbortController()
+  }
+}
+
+/** Time in ms between two looks at a breaker that lets nobody through. */
+const pauseMs = 50
+
+/** Resolves when the work has ended, or rejects when the signal aborts. */
+async function ended(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  const left = new AbortController()
+  try {
+    await Promise.race([work, sleep(2 ** 31 - 1, AbortSignal.any([signal, left.signal]))])
+  } finally {
+    left.abort()
+  }
+  signal.throwIfAborted()
+}
