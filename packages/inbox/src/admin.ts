@@ -26,9 +26,7 @@ export interface QueueStatus {
 
 /** The status of every group and topic. */
 export async function queueStatus(database: Queryable): Promise<QueueStatus[]> {
-  const { rows } = await database.query<
-    { [K in keyof Omit<QueueStatus, 'group'>]: QueueStatus[K] } & { group_name: string }
-  >({
+  const { rows } = await database.query<QueueStatus>({
     name: 'admin.queues',
     text: `with owned as (
              select group_name, topic, count(owner)::int as partitions, count(distinct owner)::int as members
@@ -43,7 +41,7 @@ export async function queueStatus(database: Queryable): Promise<QueueStatus[]> {
              select c.group_name, c.topic, sum(h.next_offset - 1)::bigint as head, sum(c.position)::bigint as position
              from headrace.log_cursor c join headrace.log_head h on h.topic = c.topic and h.partition = c.partition
              group by 1, 2)
-           select o.group_name, o.topic, coalesce(c.head, 0) as head, coalesce(c.position, 0) as position,
+           select o.group_name as "group", o.topic, coalesce(c.head, 0) as head, coalesce(c.position, 0) as position,
              coalesce(c.head - c.position, 0) as lag, coalesce(p.queued, 0) as queued, coalesce(p.dead, 0) as dead,
              coalesce(b.keys, 0) as "blockedKeys", o.partitions, o.members
            from owned o
@@ -52,7 +50,7 @@ export async function queueStatus(database: Queryable): Promise<QueueStatus[]> {
            left join blocked b using (group_name, topic)
            order by o.group_name, o.topic`,
   })
-  return rows.map(({ group_name, ...status }) => ({ ...status, group: group_name }))
+  return rows
 }
 
 /** A message that waits or was set aside, as people see it. */
@@ -85,23 +83,8 @@ export interface ParkedFilter {
   readonly limit?: number
 }
 
-interface ParkedViewRow {
-  readonly seq: number
-  readonly group_name: string
-  readonly topic: string
-  readonly key: string
-  readonly state: 'queued' | 'dead' | 'blocked'
-  readonly message_id: string
-  readonly type: string
-  readonly attempts: number
-  readonly code: string | null
-  readonly error: string | null
-  readonly parked_at: Date
-  readonly next_try_at: Date | null
-}
-
-const viewColumns = `m.seq, m.group_name, m.topic, m.message_key as key, m.message_id, m.type, m.attempts, m.code,
-  m.error, m.parked_at, k.next_try_at,
+const viewColumns = `m.seq, m.group_name as "group", m.topic, m.message_key as key, m.message_id as "messageId", m.type,
+  m.attempts, m.code, m.error, m.parked_at as "parkedAt", k.next_try_at as "nextTryAt",
   case when m.state = 'queued' and k.state = 'blocked' then 'blocked' else m.state end as state`
 const viewTables = `headrace.parked_message m
   left join headrace.parked_key k on k.group_name = m.group_name and k.topic = m.topic and k.key = m.key`
@@ -122,13 +105,13 @@ export async function listParked(database: Queryable, filter: ParkedFilter = {})
   const equal = asked.map(
     ([field], index) => ` and ${filterColumns[field as keyof typeof filterColumns]} = $${index + 3}`,
   )
-  const { rows } = await database.query<ParkedViewRow>({
+  const { rows } = await database.query<ParkedView>({
     text: `select ${viewColumns} from ${viewTables}
            where m.seq > $1${untried ? '' : " and (m.state = 'dead' or m.attempts > 0)"}${equal.join('')}
            order by m.seq limit $2`,
     values: [after, limit, ...asked.map(([, value]) => value)],
   })
-  return rows.map(toView)
+  return rows
 }
 
 /** One parked message with its headers and body, or undefined. */
@@ -136,12 +119,12 @@ export async function showParked(
   database: Queryable,
   seq: number,
 ): Promise<(ParkedView & { readonly headers: Readonly<Record<string, string>>; readonly body: Buffer }) | undefined> {
-  const { rows } = await database.query<ParkedViewRow & { headers: string; body: Buffer }>({
+  const { rows } = await database.query<ParkedView & { headers: string; body: Buffer }>({
     text: `select ${viewColumns}, m.headers, m.body from ${viewTables} where m.seq = $1`,
     values: [seq],
   })
   const row = rows[0]
-  return row && { ...toView(row), headers: decodeHeaders(row.headers), body: row.body }
+  return row && { ...row, headers: decodeHeaders(row.headers) }
 }
 
 /**
@@ -192,21 +175,4 @@ async function onParked(database: Database, seq: number, change: (tx: Queryable)
     })
     await change(tx)
   })
-}
-
-function toView(row: ParkedViewRow): ParkedView {
-  return {
-    seq: row.seq,
-    group: row.group_name,
-    topic: row.topic,
-    key: row.key,
-    state: row.state,
-    messageId: row.message_id,
-    type: row.type,
-    attempts: row.attempts,
-    code: row.code,
-    error: row.error,
-    parkedAt: row.parked_at,
-    nextTryAt: row.next_try_at,
-  }
 }

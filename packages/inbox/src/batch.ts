@@ -128,9 +128,7 @@ export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): P
     await faults.at('batch.after-open')
     const waits = ({ message }: LaneMessage) => rules.isWork || behind.has(rules.queueKey(message))
     const now = runs.flatMap(({ messages }) => messages.filter((message) => !waits(message)))
-    const later = runs.flatMap(({ lane, messages }) =>
-      messages.filter(waits).map((message) => toQueue(rules, lane, message)),
-    )
+    const later = runs.flatMap(({ messages }) => messages.filter(waits).map((message) => toQueue(rules, message)))
     if (later.length > 0) await enqueue(rules, tx, later)
     for (const { lane, move } of runs) if (move !== undefined) await moveCarrier(tx, lane, move.carrier, move.next)
     if (rules.handle !== undefined && now.length > 0)
@@ -164,9 +162,8 @@ async function openBatch(needs: BatchNeeds, tx: Transaction, runs: readonly Lane
   return behind
 }
 
-function toQueue(rules: Rules, lane: Lane, { message, address }: LaneMessage): Parking {
-  const queueKey = rules.queueKey(message)
-  return { message, address, partition: lane.partition, queueKey, state: 'queued', attempts: 0 }
+function toQueue(rules: Rules, { message }: LaneMessage): Parking {
+  return { message, queueKey: rules.queueKey(message), state: 'queued', attempts: 0 }
 }
 
 async function enqueue(rules: Rules, tx: Transaction, parkings: readonly Parking[]): Promise<void> {
@@ -184,7 +181,7 @@ async function setAside(needs: BatchNeeds, run: LaneRun, error: unknown): Promis
   const { message } = failed
   const verdict = rules.judge(error, 1)
   const { state, code, cause, keyState, waitMs } = verdict
-  const parking = { ...toQueue(rules, lane, failed), state, code, attempts: 1, error: messageOf(cause) }
+  const parking = { ...toQueue(rules, failed), state, code, attempts: 1, error: messageOf(cause) }
   await needs.database.inTransaction(async (tx) => {
     if (!(await moveLanes(tx, moveOf(run, failed)))) throw fenced(lane)
     // A dead message whose key goes on needs no key row; all others make those behind them wait.

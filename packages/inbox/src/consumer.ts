@@ -2,6 +2,7 @@ import type { Database, MigrationSource } from '@headrace/database'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, noFaults, type OnBackgroundError } from '@headrace/runtime'
 import { logPartitions, type Transport } from '@headrace/transport'
+import { Progress } from './carrier-reading.ts'
 import { Combiner } from './combiner.ts'
 import { Exclusion } from './exclusion.ts'
 import { declareLogLanes } from './lanes.ts'
@@ -46,20 +47,20 @@ export async function startConsumer(needs: ConsumerNeeds, subscription: Subscrip
     faults: needs.faults ?? noFaults,
   }
   await log.declareTopic(rules.topic)
-  await declareLeases(database, rules.group, rules.topic, logPartitions)
+  await declareLeases(database, rules, logPartitions)
   await declareLogLanes(database, log, rules)
 
   const exclusion = new Exclusion()
   const resumer = new Resumer({ ...parts, exclusion })
   const room = (signal: AbortSignal) => (rules.isWork ? resumer.room(signal) : Promise.resolve())
   const handling = { ...parts, onQueued: (count: number) => resumer.queued(count) }
-  const reading = { ...handling, exclusion, room, combiner: new Combiner(handling, exclusion) }
+  const combiner = new Combiner(handling, exclusion)
+  const reading = { ...handling, exclusion, room, combiner, progress: new Progress() }
   const leases = startLeases(
     { database, membership, onError: needs.onError },
     {
       group: rules.group,
       topic: rules.topic,
-      partitions: logPartitions,
       start: (lease) => new PartitionReader(reading, lease),
     },
   )

@@ -42,25 +42,13 @@ export class Exclusion {
   }
 }
 
-/** At most `limit` at a time; the others wait their turn. */
+/** One at a time, in the order in which they came. */
 export class Turns {
-  #free: number
-  readonly #waiting: (() => void)[] = []
+  #last: Promise<unknown> = Promise.resolve()
 
-  constructor(limit: number) {
-    this.#free = limit
-  }
-
-  async take<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    try {
-      return await action()
-    } finally {
-      const next = this.#waiting.shift()
-      // A turn is handed over directly, so that none is lost and none comes twice.
-      if (next === undefined) this.#free += 1
-      else next()
-    }
+  take<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(action)
+    this.#last = turn.catch(() => undefined)
+    return turn
   }
 }

@@ -40,16 +40,15 @@ export function laneAddress(message: CarriedMessage, carrier: string, incarnatio
   return { origin: `${carrier}/${incarnation}`, offset: message.position, gapless: false }
 }
 
-interface LaneRow {
-  readonly origin: string
-  readonly position: number
-  readonly seen_until_ms: number | null
-  readonly epoch: number
-  readonly trial_id: string | null
+/** Names the lane that only says up to where a group which started at the end has not read a carrier. */
+export function startOrigin(carrier: string, incarnation: string): string {
+  return `start/${carrier}/${incarnation}`
 }
 
-const laneColumns = `origin, position, epoch, trial_id,
-  case when seen_until = '-infinity' then null else extract(epoch from seen_until)::float8 * 1000 end as seen_until_ms`
+type LaneRow = Pick<Lane, 'origin' | 'position' | 'epoch' | 'seenUntilMs'> & { readonly trialId: string | null }
+
+const laneColumns = `origin, position, epoch, trial_id as "trialId",
+  case when seen_until = '-infinity' then 0 else extract(epoch from seen_until)::float8 * 1000 end as "seenUntilMs"`
 
 /**
  * Takes a partition's lanes over by raising their epoch. This waits for the batch that an old owner may be committing,
@@ -218,18 +217,7 @@ export async function moveCarrier(
   })
 }
 
-function toLane(row: LaneRow, place: LanePlace): Lane {
-  return {
-    group: place.group,
-    topic: place.topic,
-    partition: place.partition,
-    origin: row.origin,
-    gapless: !row.origin.includes('/'),
-    epoch: row.epoch,
-    position: row.position,
-    seenUntilMs: row.seen_until_ms ?? 0,
-    trialId: row.trial_id ?? undefined,
-    ownTrialId: undefined,
-    trials: 0,
-  }
+function toLane({ trialId, ...row }: LaneRow, place: LanePlace): Lane {
+  const gapless = !row.origin.includes('/')
+  return { ...place, ...row, gapless, trialId: trialId ?? undefined, ownTrialId: undefined, trials: 0 }
 }

@@ -1,6 +1,7 @@
 import type { Database } from '@headrace/database'
 import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { type Membership, memberAlive, type Term } from './membership.ts'
+import type { QueueName } from './parking-store.ts'
 
 /** A lease on one partition. */
 export interface Lease {
@@ -24,7 +25,6 @@ export interface LeaseHolder {
 export interface LeaseOptions {
   readonly group: string
   readonly topic: string
-  readonly partitions: number
   /** Starts reading a partition that was just leased. */
   readonly start: (lease: Lease) => LeaseHolder
 }
@@ -132,23 +132,26 @@ class ShareKeeper implements LeaseKeeper {
   }
 
   async #settle(term: Term): Promise<void> {
-    const live = await this.#liveMembers()
+    const { live, partitions } = await this.#standing()
     const rank = live.indexOf(term.id)
     // Not yet seen with this subscription: the next heartbeat tells it.
     if (rank < 0) return
-    const { partitions } = this.#options
     const share = Math.floor(partitions / live.length) + (rank < partitions % live.length ? 1 : 0)
     if (this.#holders.size > share) await this.#giveBack(this.held.slice(share))
     else if (this.#holders.size < share) await this.#take(term, live, share - this.#holders.size)
   }
 
-  async #liveMembers(): Promise<string[]> {
-    const { rows } = await this.#needs.database.query<{ id: string }>({
-      name: 'lease.members',
-      text: `select m.id from headrace.member m where $1 = any(m.subscriptions) and ${memberAlive} order by m.id`,
-      values: [`${this.#options.group} ${this.#options.topic}`],
+  /** The live members by id, and how many leases there are to share. */
+  async #standing(): Promise<{ live: string[]; partitions: number }> {
+    const { group, topic } = this.#options
+    const { rows } = await this.#needs.database.query<{ live: string[]; partitions: number }>({
+      name: 'lease.standing',
+      text: `select array(select m.id::text from headrace.member m
+                          where $1 = any(m.subscriptions) and ${memberAlive} order by m.id) as live,
+               (select count(*)::int from headrace.lease where group_name = $2 and topic = $3) as partitions`,
+      values: [`${group} ${topic}`, group, topic],
     })
-    return rows.map(({ id }) => id)
+    return rows[0] ?? { live: [], partitions: 0 }
   }
 
   async #take(term: Term, live: readonly string[], count: number): Promise<void> {
@@ -213,16 +216,11 @@ class ShareKeeper implements LeaseKeeper {
   }
 }
 
-/** Makes the lease rows of a subscription. */
-export async function declareLeases(
-  database: Database,
-  group: string,
-  topic: string,
-  partitions: number,
-): Promise<void> {
+/** Makes the lease rows of a subscription, or those that it lacks. */
+export async function declareLeases(database: Database, { group, topic }: QueueName, count: number): Promise<void> {
   await database.query({
     text: `insert into headrace.lease (group_name, topic, partition)
            select $1, $2, p from generate_series(0, $3::int - 1) as p on conflict do nothing`,
-    values: [group, topic, partitions],
+    values: [group, topic, count],
   })
 }

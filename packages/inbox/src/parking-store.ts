@@ -1,7 +1,6 @@
 import type { Queryable } from '@headrace/database'
 import { decodeHeaders, encodeHeaders } from '@headrace/log'
-import type { LaneAddress } from './lanes.ts'
-import type { Delivery } from './types.ts'
+import type { Delivery, LaneSpot } from './types.ts'
 
 /** The queue of one subscription. */
 export interface QueueName {
@@ -20,8 +19,6 @@ export interface ParkedMessage extends Delivery {
 /** A message to put into the queue. */
 export interface Parking {
   readonly message: Delivery
-  readonly partition: number
-  readonly address: LaneAddress
   /** The key it queues under: its own, or a unique one when there is no order to keep. */
   readonly queueKey: string
   readonly state: 'queued' | 'dead'
@@ -81,10 +78,11 @@ export async function insertParked(tx: Queryable, queue: QueueName, parkings: re
     text: `insert into headrace.parked_message (group_name, topic, key, state, partition, origin, "offset", at,
              message_id, type, headers, body, attempts, code, error, message_key)
            select $1, $2, key, state, partition, origin, "offset", to_timestamp(at / 1000), id, type, headers,
-             substring($11::bytea from start for length), attempts, code, error, message_key
+             substring($11::bytea from (sum(length) over (order by n) - length + 1)::int for length),
+             attempts, code, error, message_key
            from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::bigint[], $8::float8[], $9::text[],
-             $10::text[], $12::text[], $13::int[], $14::int[], $15::int[], $16::text[], $17::text[], $18::text[])
-             with ordinality as m(key, state, partition, origin, "offset", at, id, type, headers, start, length,
+             $10::text[], $12::text[], $13::int[], $14::int[], $15::text[], $16::text[], $17::text[])
+             with ordinality as m(key, state, partition, origin, "offset", at, id, type, headers, length,
                attempts, code, error, message_key, n)
            order by n`,
     values: [
@@ -92,15 +90,14 @@ export async function insertParked(tx: Queryable, queue: QueueName, parkings: re
       queue.topic,
       of(({ queueKey }) => queueKey),
       of(({ state }) => state),
-      of(({ partition }) => partition),
-      of(({ address }) => address.origin),
-      of(({ address }) => address.offset),
+      of(({ message }) => message.spot.partition),
+      of(({ message }) => message.spot.origin),
+      of(({ message }) => message.spot.offset),
       of(({ message }) => message.at),
       of(({ message }) => message.id),
       of(({ message }) => message.type),
       Buffer.concat(of(({ message }) => message.body)),
       of(({ message }) => encodeHeaders(message.headers)),
-      starts(of(({ message }) => message.body.byteLength)),
       of(({ message }) => message.body.byteLength),
       of(({ attempts }) => attempts),
       of(({ code }) => code ?? null),
@@ -116,16 +113,6 @@ export async function blockKey(tx: Queryable, queue: QueueName, key: string): Pr
     name: 'parking.block',
     text: `update headrace.parked_key set state = 'blocked' where group_name = $1 and topic = $2 and key = $3`,
     values: [queue.group, queue.topic, key],
-  })
-}
-
-/** Where each slice starts in the concatenation, from 1 as SQL counts. */
-function starts(lengths: readonly number[]): number[] {
-  let next = 1
-  return lengths.map((length) => {
-    const start = next
-    next += length
-    return start
   })
 }
 
@@ -166,21 +153,8 @@ export async function freeOrphanedKeys(database: Queryable, queue: QueueName, al
   return rowCount
 }
 
-interface ParkedRow {
-  readonly seq: number
-  readonly key: string
-  readonly message_key: string
-  readonly partition: number
-  readonly origin: string
-  readonly offset: number
-  readonly at_ms: number
-  readonly message_id: string
-  readonly type: string
-  readonly headers: string
-  readonly body: Buffer
-  readonly attempts: number
-  readonly trials: number
-}
+type ParkedRow = Omit<ParkedMessage, 'headers' | 'topic' | 'position' | 'origin' | 'spot'> &
+  LaneSpot & { readonly headers: string }
 
 /**
  * The first messages of a claimed key, and the head's first trial: committed before the head runs, so that a process that
@@ -194,8 +168,9 @@ export async function startHeads(database: Queryable, claim: Claim, count: numbe
              where group_name = $1 and topic = $2 and key = $3 and state = 'queued' order by seq limit $4),
            tried as (
              update headrace.parked_message set trials = 1 where seq = (select min(seq) from heads) and trials = 0)
-           select m.seq, m.key, m.message_key, m.partition, m.origin, m."offset", extract(epoch from m.at)::float8 * 1000 as at_ms,
-             m.message_id, m.type, m.headers, m.body, m.attempts, m.trials
+           select m.seq, m.key as "queueKey", m.message_key as key, m.partition, m.origin, m."offset",
+             extract(epoch from m.at)::float8 * 1000 as at, m.message_id as id, m.type, m.headers, m.body,
+             m.attempts + 1 as attempt, m.trials
            from headrace.parked_message m where m.seq in (select seq from heads) order by m.seq`,
     values: [claim.group, claim.topic, claim.key, count],
   })
@@ -358,23 +333,14 @@ export async function countQueued(database: Queryable, queue: QueueName, limit: 
   return rows[0]?.count ?? 0
 }
 
-function toParked(row: ParkedRow, topic: string): ParkedMessage {
-  const { partition, offset } = row
+function toParked({ origin, partition, offset, ...row }: ParkedRow, topic: string): ParkedMessage {
   return {
-    seq: row.seq,
+    ...row,
     topic,
-    queueKey: row.key,
-    id: row.message_id,
-    key: row.message_key,
-    type: row.type,
     headers: decodeHeaders(row.headers),
-    body: row.body,
-    position: row.offset,
-    at: row.at_ms,
+    position: offset,
     // Origins of foreign messages hold a slash.
-    ...(row.origin.includes('/') ? {} : { origin: { log: row.origin, partition, offset } }),
-    spot: { origin: row.origin, partition, offset },
-    attempt: row.attempts + 1,
-    trials: row.trials,
+    ...(origin.includes('/') ? {} : { origin: { log: origin, partition, offset } }),
+    spot: { origin, partition, offset },
   }
 }

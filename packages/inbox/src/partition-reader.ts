@@ -1,6 +1,12 @@
-import { createHash } from 'node:crypto'
 import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
-import type { Batch, CarriedMessage, CarrierPosition, ReadFrom, Transport } from '@headrace/transport'
+import {
+  type Batch,
+  type CarriedMessage,
+  type CarrierPosition,
+  logPartitions,
+  type ReadFrom,
+  type Transport,
+} from '@headrace/transport'
 import {
   type BatchNeeds,
   type CarrierMove,
@@ -10,8 +16,10 @@ import {
   type LaneMessage,
   type LaneRun,
 } from './batch.ts'
+import { type CarrierReading, isExhausted, type Progress } from './carrier-reading.ts'
 import type { Combiner } from './combiner.ts'
 import { type Exclusion, Turns } from './exclusion.ts'
+import { storable } from './foreign.ts'
 import {
   carrierPosition,
   endTrial,
@@ -20,15 +28,17 @@ import {
   type LanePlace,
   laneAddress,
   openLane,
+  startOrigin,
   takeLanes,
   wholeBatch,
 } from './lanes.ts'
-import type { Lease, LeaseHolder } from './leases.ts'
+import { declareLeases, type Lease, type LeaseHolder } from './leases.ts'
 
 export interface PartitionReaderNeeds extends BatchNeeds {
   readonly carriers: readonly Transport[]
   /** Handles what all partitions of this process bring. */
   readonly combiner: Combiner
+  readonly progress: Progress
   /** Trials run alone in this process. */
   readonly exclusion: Exclusion
   /** Resolves when there is room for what a batch may queue. */
@@ -42,22 +52,6 @@ const trialMessages = 256
 const gapWaitMs = 200
 /** Longest such time, once going back was in vain. */
 const gapMaxWaitMs = 5_000
-
-/** One carrier of this partition, and where its reading stands. */
-interface CarrierReading {
-  readonly transport: Transport
-  /** The carrier's own partition: ours modulo its number. */
-  readonly partition: number
-  next: CarrierPosition | undefined
-  /** The first position that was passed over because something before it is missing. */
-  passed:
-    | { readonly position: number; readonly incarnation: string; readonly lane: Lane; readonly offset: number }
-    | undefined
-  /** Times that going back found the same hole again. */
-  vain: number
-  /** Ends the present read, to start again at `passed` or `next`. */
-  again: AbortController
-}
 
 /**
  * Reads one leased partition from every carrier and hands messages to their lanes. A lane takes only the message that
@@ -75,8 +69,12 @@ export class PartitionReader implements LeaseHolder {
   readonly #signal: AbortSignal
   readonly #lanes = new Map<string, Lane>()
   readonly #carriers: CarrierReading[] = []
+  /** Carriers that hold anything of this partition. */
+  #sources: number
+  /** The least offset seen of each log whose lane is not open yet. */
+  readonly #unopened = new Map<string, number>()
   /** One batch of this partition at a time, whichever carrier brought it. */
-  readonly #order = new Turns(1)
+  readonly #order = new Turns()
   readonly #run: Promise<void>
   /**
    * After an owner died: its lanes' next batches run alone, on record. Where one dies with such a batch, the next owner
@@ -89,6 +87,7 @@ export class PartitionReader implements LeaseHolder {
     this.#needs = needs
     this.#place = { group: needs.rules.group, topic: needs.rules.topic, partition: lease.partition }
     this.#signal = AbortSignal.any([this.#stopping.signal, lease.term.signal])
+    this.#sources = needs.carriers.length
     this.#run = this.#read()
   }
 
@@ -111,6 +110,7 @@ export class PartitionReader implements LeaseHolder {
     }
     this.ended = true
     this.#stopping.abort()
+    this.#needs.progress.forget(this.lease.partition)
   }
 
   async #takeOver(): Promise<void> {
@@ -126,11 +126,31 @@ export class PartitionReader implements LeaseHolder {
     }
   }
 
-  async #open(transport: Transport): Promise<CarrierReading> {
+  /** Leases beyond the partitions of a log are those of a carrier that has more: others hold nothing of theirs. */
+  async #open(transport: Transport): Promise<CarrierReading | 'nothing of ours'> {
+    const lease = this.#place.partition
+    const count = await transport.partitions(this.#place.topic)
+    if (lease >= Math.max(count, logPartitions)) return 'nothing of ours'
+    // One lease makes those that a wider carrier needs: all members see them when they next look at their shares.
+    if (lease === 0 && count > logPartitions) await declareLeases(this.#needs.database, this.#place, count)
+    const partition = lease % count
+    const sharers = count < logPartitions ? Math.ceil((logPartitions - partition) / count) : 1
+    const next = transport.isLog ? undefined : await this.#start(transport, partition)
+    return { transport, partition, sharers, next, passed: undefined, vain: 0, again: new AbortController() }
+  }
+
+  /**
+   * Where a carrier is read on. A group that starts at the end records it as a lane of its own, with the first lease that
+   * there ever was on the partition. It reads from the beginning all the same: lanes that there are say where they stand.
+   */
+  async #start(transport: Transport, partition: number): Promise<CarrierPosition | undefined> {
     const { database, rules } = this.#needs
-    const partition = this.#place.partition % (await transport.partitions(rules.topic))
-    const next = transport.isLog ? undefined : await carrierPosition(database, this.#place, transport.name)
-    return { transport, partition, next, passed: undefined, vain: 0, again: new AbortController() }
+    const kept = await carrierPosition(database, this.#place, transport.name)
+    if (kept === undefined && rules.startAt === 'end' && this.lease.epoch === 1) {
+      const { incarnation, end } = await transport.held(rules.topic, partition)
+      await this.#openLane(startOrigin(transport.name, incarnation), end - 1)
+    }
+    return kept
   }
 
   /** Repeats until it succeeds or reading ends: infrastructure that is away only takes time. */
@@ -149,7 +169,8 @@ export class PartitionReader implements LeaseHolder {
 
   async #readFrom(transport: Transport): Promise<void> {
     const carrier = await this.#persist(() => this.#open(transport))
-    if (carrier === undefined) return
+    if (carrier === 'nothing of ours') this.#sources -= 1
+    if (carrier === undefined || carrier === 'nothing of ours') return
     this.#carriers.push(carrier)
     while (!this.#signal.aborted) await this.#persist(() => this.#readOnce(carrier))
   }
@@ -193,11 +214,18 @@ export class PartitionReader implements LeaseHolder {
   /** Takes from a batch what comes next in its lanes. */
   async #offer(carrier: CarrierReading, batch: Batch): Promise<void> {
     let run: { readonly lane: Lane; readonly messages: LaneMessage[] } | undefined
+    const start = this.#lanes.get(startOrigin(carrier.transport.name, batch.incarnation))?.position ?? 0
     for (const carried of batch.messages) {
       const message = carried.origin === undefined ? storable(carried) : carried
       const address = laneAddress(message, carrier.transport.name, batch.incarnation)
       if (!this.#isOurs(carrier, message)) continue
-      const lane = this.#lanes.get(address.origin) ?? (await this.#openLane(address))
+      const known = this.#lanes.get(address.origin)
+      if (known === undefined && message.position <= start) continue
+      const lane = known ?? (await this.#laneFrom(message, address))
+      if (lane === undefined) {
+        this.#passOver(carrier, batch, message, address)
+        continue
+      }
       if (run !== undefined && run.lane !== lane) {
         await this.#deliver(carrier, batch, run.lane, run.messages)
         run = undefined
@@ -205,7 +233,7 @@ export class PartitionReader implements LeaseHolder {
       const expected = (run?.messages.at(-1)?.address.offset ?? lane.position) + 1
       if (address.offset < expected) continue
       if (address.gapless && address.offset > expected) {
-        this.#passOver(carrier, batch, message, lane, address)
+        this.#passOver(carrier, batch, message, address)
         continue
       }
       run ??= { lane, messages: [] }
@@ -222,25 +250,54 @@ export class PartitionReader implements LeaseHolder {
     return (message.origin?.partition ?? carrier.partition) === this.#place.partition
   }
 
-  async #openLane(address: LaneAddress): Promise<Lane> {
-    // A lane of a foreign producer, or of a log elsewhere, begins where its carrier does.
-    const start = { origin: address.origin, epoch: this.lease.epoch, position: address.offset - 1 }
+  /**
+   * The lane that begins with this message: of a foreign producer with the first that comes, of a log elsewhere with the
+   * first that any carrier holds. Undefined while another, or this one later, may hold what is before it.
+   */
+  async #laneFrom({ origin }: CarriedMessage, address: LaneAddress): Promise<Lane | undefined> {
+    const { offset } = address
+    const begins = origin?.base === undefined || offset === origin.base + 1
+    const isFirst = offset === 1 || (begins && this.#needs.carriers.length === 1)
+    if (!address.gapless || isFirst) return this.#openLane(address.origin, offset - 1)
+    this.#unopened.set(address.origin, Math.min(this.#unopened.get(address.origin) ?? offset, offset))
+    return undefined
+  }
+
+  async #openLane(origin: string, position: number): Promise<Lane> {
+    const start = { origin, epoch: this.lease.epoch, position }
     const lane = await openLane(this.#needs.database, this.#place, start)
     if (lane === undefined) throw fenced({ ...this.#place, epoch: this.lease.epoch })
     this.#lanes.set(lane.origin, lane)
     return lane
   }
 
-  #passOver(carrier: CarrierReading, batch: Batch, message: CarriedMessage, lane: Lane, address: LaneAddress): void {
+  #passOver(carrier: CarrierReading, batch: Batch, message: CarriedMessage, { origin, offset }: LaneAddress): void {
     if (carrier.passed !== undefined) return
-    const { incarnation } = batch
-    carrier.passed = { position: message.position, incarnation, lane, offset: address.offset }
+    carrier.passed = { position: message.position, incarnation: batch.incarnation, origin, offset }
     carrier.vain += 1
-    if (carrier.vain > 1 && this.#carriers.every(({ passed }) => passed !== undefined)) {
-      this.#needs.events.gap?.({ ...this.#place, origin: lane.origin, position: lane.position })
-    }
+    if (carrier.vain > 1) void this.#settle(origin, offset)
     const { again } = carrier
     void sleep(Math.min(gapWaitMs * 2 ** (carrier.vain - 1), gapMaxWaitMs), this.#signal).then(() => again.abort())
+  }
+
+  /** Once no carrier can bring what is before this offset: a gap, or where a new lane begins. */
+  async #settle(origin: string, offset: number): Promise<void> {
+    const exhausted = await Promise.all(this.#carriers.map((carrier) => isExhausted(carrier, this.#place.topic)))
+    if (exhausted.length < this.#sources || exhausted.includes(false)) return
+    await this.#order.take(async () => {
+      const lane = this.#lanes.get(origin)
+      if (this.#signal.aborted || (lane !== undefined && lane.position + 1 >= offset)) return
+      if (lane !== undefined) return this.#needs.events.gap?.({ ...this.#place, origin, position: lane.position })
+      const first = this.#unopened.get(origin) ?? offset
+      this.#reached(await this.#openLane(origin, first - 1))
+    })
+  }
+
+  /** Sends back to what they passed over whoever waited for this. */
+  #reached(lane: Lane): void {
+    for (const { passed, again } of this.#carriers) {
+      if (passed?.origin === lane.origin && passed.offset <= lane.position + 1) again.abort()
+    }
   }
 
   #advance(carrier: CarrierReading, batch: Batch): void {
@@ -248,7 +305,7 @@ export class PartitionReader implements LeaseHolder {
     // Once reading ends, what was offered last may not have been handled.
     if (last === undefined || carrier.passed !== undefined || this.#signal.aborted) return
     carrier.next = { incarnation: batch.incarnation, number: last.position + 1 }
-    carrier.transport.passed?.(this.#place.group, this.#place.topic, carrier.partition, carrier.next)
+    this.#needs.progress.tell(this.#place.group, this.#place.topic, this.#place.partition, carrier)
   }
 
   async #deliver(carrier: CarrierReading, batch: Batch, lane: Lane, messages: readonly LaneMessage[]): Promise<void> {
@@ -265,9 +322,7 @@ export class PartitionReader implements LeaseHolder {
       }
     })
     carrier.vain = 0
-    for (const other of this.#carriers) {
-      if (other.passed?.lane === lane && other.passed.offset <= lane.position + 1) other.again.abort()
-    }
+    this.#reached(lane)
   }
 
   async #handle(run: LaneRun): Promise<void> {
@@ -298,21 +353,4 @@ export class PartitionReader implements LeaseHolder {
     const next = { incarnation: batch.incarnation, number: last.message.position + 1 }
     return { carrier: carrier.transport.name, next }
   }
-}
-
-/** Longest key, id or type of a foreign message, in characters; longer ones are cut and told apart by a digest. */
-const nameLimit = 256
-
-/** A foreign producer's key, id and type as our tables can hold them. */
-function storable(message: CarriedMessage): CarriedMessage {
-  const { key, id, type } = message
-  return { ...message, key: storableName(key), id: storableName(id), type: storableName(type) }
-}
-
-function storableName(name: string): string {
-  const clean =
-    name.isWellFormed() && !name.includes('\u0000') ? name : name.toWellFormed().replaceAll('\u0000', '\ufffd')
-  if (clean === name && name.length <= nameLimit) return name
-  // What was changed keeps its identity: different names stay different.
-  return `${clean.slice(0, nameLimit)}~${createHash('sha256').update(name, 'utf16le').digest('hex')}`
 }
