@@ -46,7 +46,7 @@ export async function startRelay(
   const { topic, transport } = route
   const place = { provider: transport.name, topic }
   const group = relayGroup(transport.name)
-  await declareLeases(database, group, topic, logPartitions)
+  await declareLeases(database, { group, topic }, logPartitions)
   await declareCursors(database, place, log.id)
 
   const provider = new Provider(transport, topic, options)
@@ -67,7 +67,6 @@ export async function startRelay(
     {
       group,
       topic,
-      partitions: logPartitions,
       start(lease) {
         const relay = new PartitionRelay(parts, lease)
         running.set(lease.partition, relay)
