@@ -1,34 +1,99 @@
-import type { Log } from '@headrace/log'
 import type { PipelineContext } from '@headrace/pipeline/module'
-import { memoryTransport, postgresTransport, type Transport } from '@headrace/transport'
-import type { PlatformSettings } from './settings.ts'
+import { type Carriage, openCarriage } from '@headrace/relay'
+import { memoryTransport, type Transport } from '@headrace/transport'
+import type { Base } from './base.ts'
+import { openBrokers } from './brokers.ts'
+import type { Logs } from './logs.ts'
+import { providersOf, queueTypeOf, waitsFor } from './queue-choice.ts'
+import type { ProcessNeeds } from './start.ts'
+import { type StationName, type System, systemOf } from './stations.ts'
 
 type PipelineQueue = PipelineContext['pipelineQueue']
 
 /** What carries messages in a process. */
-export interface Queue {
-  readonly pipeline: PipelineQueue
-  /** Everything that may hold messages; the first is the one that is written to. */
-  readonly carriers: readonly Transport[]
-  stop(): Promise<void>
+export interface Queues extends AsyncDisposable {
+  /** Every carrier that may hold messages of a topic, for a station of this process. */
+  carriers(station: StationName, base: Base, topic: string): readonly Transport[]
+  /** Carries what a station appends to a topic to the brokers in use. */
+  relay(station: StationName, base: Base, topic: string): Promise<void>
+  /** What the pipeline accepts and reads through, where its station is. */
+  readonly pipeline: PipelineQueue | undefined
+  /** Each carrier in use by the name under which it is shown. */
+  readonly inUse: ReadonlyMap<string, Transport>
 }
 
-/** Makes the carriers that the settings ask for. With memory, what an earlier setting left in the log is still read. */
-export function openQueue(settings: PlatformSettings, log: Log, runsProcessor: boolean): Queue {
-  const postgres = postgresTransport(log)
-  if (settings.QUEUE_TYPE === 'postgres') return queueOf({ type: 'log', carriers: [postgres] }, [postgres])
-  if (!runsProcessor) return queueOf({ type: 'remote-memory' }, [postgres])
-  const memory = memoryTransport({ maxMessages: settings.QUEUE_SIZE, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES })
-  const carriers = [memory, postgres]
-  return queueOf({ type: 'memory', transport: memory, carriers }, carriers)
-}
-
-function queueOf(pipeline: PipelineQueue, carriers: readonly Transport[]): Queue {
+/** Opens the carriers that the settings ask for, for each database and system. Brokers may be away. */
+export async function openQueues(bases: readonly Base[], logs: Logs, needs: ProcessNeeds): Promise<Queues> {
+  await using stack = new AsyncDisposableStack()
+  const { settings, selection } = needs
+  const holdsMemory = selection.has('pipeline:processor')
+  const brokers = stack.use(openBrokers(settings))
+  const memory = stack.use(
+    memoryTransport({ maxMessages: settings.QUEUE_SIZE, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES }),
+  )
+  const open = (provider: string) => (provider === 'memory' ? memory : brokers.open(provider))
+  const carriages = new Map<string, Carriage>()
+  for (const base of bases) {
+    for (const system of systemsOf(base)) {
+      const options = { providers: providersOf(system, settings, holdsMemory), open }
+      carriages.set(named(base, system), stack.use(await openCarriage({ ...base, ...needs }, options)))
+    }
+  }
+  const carriageOf = (station: StationName, base: Base) => {
+    const carriage = carriages.get(named(base, systemOf[station]))
+    if (carriage === undefined) throw new RangeError(`station: '${station}' is not in this process`)
+    return carriage
+  }
+  const own = bases.find(({ place }) => place.stations.includes('pipeline'))
+  const pipeline = own && pipelineQueue(carriageOf('pipeline', own), memory, needs)
+  const inUse = new Map(pipeline?.type === 'memory' ? [[memory.name, memory as Transport]] : [])
+  for (const base of bases) {
+    for (const system of systemsOf(base)) {
+      for (const carrier of carriages.get(named(base, system))?.inUse ?? []) {
+        inUse.set(carrier.isLog && bases.length > 1 ? base.place.stations.join('+') : carrier.name, carrier)
+      }
+    }
+  }
+  const parts = stack.move()
   return {
+    carriers: (station, base, topic) =>
+      carriageOf(station, base)
+        .carriers(topic)
+        .map((carrier) => (carrier.isLog ? logs.carrierOf(topic, base.place.url) : carrier)),
+    relay: (station, base, topic) => carriageOf(station, base).relay(topic),
     pipeline,
-    carriers,
-    async stop() {
-      await Promise.all(carriers.map((carrier) => carrier.stop()))
-    },
+    inUse,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+function systemsOf({ place }: Base): ReadonlySet<System> {
+  return new Set(place.stations.map((name) => systemOf[name]))
+}
+
+function named({ place }: Base, system: System): string {
+  return `${system} ${place.url ?? ''}`
+}
+
+/** With memory, what an earlier setting left in the log or on a broker is still read. */
+function pipelineQueue(
+  carriage: Carriage,
+  memory: ReturnType<typeof memoryTransport>,
+  needs: ProcessNeeds,
+): PipelineQueue {
+  const { settings, selection } = needs
+  const type = queueTypeOf('pipeline', settings)
+  if (type === 'memory') {
+    if (!selection.has('pipeline:processor')) return { type: 'remote-memory' }
+    return { type: 'memory', transport: memory, carriage }
+  }
+  const mode = waitsFor(settings)
+  return {
+    type: 'log',
+    carriage,
+    isComposite: type === 'composite',
+    durability:
+      mode === 'all' && carriage.inUse.some(({ durability }) => durability === 'replicated') ? 'replicated' : 'disk',
+    ...(mode !== undefined && { waitsFor: mode }),
   }
 }

@@ -23,16 +23,10 @@ import {
   text,
   url,
 } from '@headrace/runtime'
-
-/** The carriers that can be chosen. */
-export const queueTypes = ['postgres', 'memory'] as const
+import { brokerSettings } from './broker-settings.ts'
 
 function database(doc: string) {
   return url({ schemes: ['postgres', 'postgresql'], secret: true, doc })
-}
-
-function systemQueue(system: string) {
-  return oneOf(queueTypes, { doc: `QUEUE_TYPE of ${system}; unset = the common one.` })
 }
 
 const namedNetworks = ['loopback', 'linklocal', 'uniquelocal']
@@ -75,14 +69,7 @@ export const platformSettings = defineSettings({
     doc: 'Most connections to the database at a time; unset = 12 to the embedded one, 6 to a server.',
   }),
   HEADRACE_DATA: text({ default: './.headrace', doc: 'Directory of the embedded database.' }),
-  QUEUE_TYPE: oneOf(queueTypes, {
-    default: 'postgres',
-    doc: 'What carries messages: postgres (the database in use: survives any kill) or memory (survives nothing).',
-  }),
-  CALCULATOR_QUEUE_TYPE: systemQueue('the calculator and accounts'),
-  SHOP_QUEUE_TYPE: systemQueue('orders and payments'),
-  ORDER_LOOKUP_QUEUE_TYPE: systemQueue('order lookup'),
-  ORDER_INTAKE_QUEUE_TYPE: systemQueue('order intake'),
+  ...brokerSettings,
   REDIS_URL: url({
     schemes: ['redis', 'rediss'],
     secret: true,

@@ -15,7 +15,9 @@ export const stationNames = [
 export type StationName = (typeof stationNames)[number]
 
 /** Systems that choose a carrier of their own. */
-export type System = 'pipeline' | 'calculator' | 'shop' | 'orderLookup' | 'orderIntake'
+export const systems = ['pipeline', 'calculator', 'shop', 'orderLookup', 'orderIntake'] as const
+
+export type System = (typeof systems)[number]
 
 export const systemOf = {
   pipeline: 'pipeline',

@@ -1,9 +1,9 @@
 import type { Metrics, PlatformError } from '@headrace/runtime'
-import { type Station, station } from '@headrace/station'
+import { type Station, type StationNeeds, station } from '@headrace/station'
 import { type Base, openBase } from './base.ts'
 import type { PlatformContext } from './context.ts'
 import { openLogs } from './logs.ts'
-import { openQueue } from './queue.ts'
+import { openQueues, type Queues } from './queue.ts'
 import { openRedis, type RedisStores } from './redis.ts'
 import type { ProcessNeeds } from './start.ts'
 import { placesOf, type StationName } from './stations.ts'
@@ -35,17 +35,20 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   else for (const base of bases) probes[named('keyvalue', base, bases.length > 1)] = () => base.keyvalue.get('ready')
   addPoolMetrics(bases, metrics)
   const logs = stack.use(await openLogs(bases, needs))
+  const queues = stack.use(await openQueues(bases, logs, needs))
+  for (const [name, carrier] of queues.inUse) {
+    probes[queues.inUse.size > 1 ? `broker:${name}` : 'broker'] = (signal) => carrier.probe(signal)
+  }
   const stations: Partial<Record<StationName, Station>> = {}
   for (const base of bases) {
     for (const name of base.place.stations) {
-      const carriers = (topic: string) => [logs.carrierOf(topic, base.place.url)]
-      stations[name] = station({ ...base, ...redisOf(redis), carriers, faults: needs.faults, onError: needs.onError })
+      stations[name] = station({ ...base, ...redisOf(redis), ...carriageOf(queues, name, base), ...needs })
     }
   }
-  const pipeline = stack.use(pipelineOn(bases, needs, probes))
+  const pipeline = pipelineOn(bases, queues)
   const parts = stack.move()
   // Roles use only what the catalogue says they stand on.
-  const context = { stations, ...pipeline.context, ...internalToken(needs) } as StoredContext
+  const context = { stations, ...pipeline, ...internalToken(needs) } as StoredContext
   const failed = Promise.race([...bases.map((base) => base.failed), never()])
   return { context, failed, stop: () => parts.disposeAsync() }
 }
@@ -62,23 +65,22 @@ function internalToken({ settings: { INTERNAL_TOKEN } }: ProcessNeeds): { intern
   return INTERNAL_TOKEN === undefined ? {} : { internalToken: INTERNAL_TOKEN }
 }
 
-interface PipelineParts extends AsyncDisposable {
-  readonly context: Partial<StoredContext>
+function carriageOf(queues: Queues, name: StationName, base: Base): Pick<StationNeeds, 'carriers' | 'relay'> {
+  return {
+    carriers: (topic) => queues.carriers(name, base, topic),
+    relay: (topic) => queues.relay(name, base, topic),
+  }
 }
 
-function pipelineOn(bases: readonly Base[], needs: ProcessNeeds, probes: PlatformContext['probes']): PipelineParts {
+function pipelineOn(bases: readonly Base[], { pipeline }: Queues): Partial<StoredContext> {
   const base = bases.find(({ place }) => place.stations.includes('pipeline'))
-  if (base === undefined) return { context: {}, async [Symbol.asyncDispose]() {} }
+  if (base === undefined || pipeline === undefined) return {}
   const { database, wakeUps, log, membership } = base
-  const queue = openQueue(needs.settings, log, needs.selection.has('pipeline:processor'))
-  probes['broker'] = (signal) => queue.carriers[0]?.probe(signal) ?? Promise.resolve()
-  const context = { database, wakeUps, log, membership, pipelineQueue: queue.pipeline }
-  return { context, [Symbol.asyncDispose]: () => queue.stop() }
+  return { database, wakeUps, log, membership, pipelineQueue: pipeline }
 }
 
 function addProbes(base: Base, isOneOfMany: boolean, probes: PlatformContext['probes']): void {
   probes[named('database', base, isOneOfMany)] = () => base.database.query({ text: 'select 1' })
-  probes[named('broker', base, isOneOfMany)] = (signal) => base.log.probe(signal)
 }
 
 function named(probe: string, { place }: Base, isOneOfMany: boolean): string {

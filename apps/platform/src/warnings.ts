@@ -1,7 +1,9 @@
 import { isLoopback } from '@headrace/http-kit'
 import { type Environment, nearMisses, settingNames } from '@headrace/runtime'
 import { authRequired } from './identities.ts'
+import { providersOf } from './queue-choice.ts'
 import { otherVariables, type PlatformSettings, platformSettings } from './settings.ts'
+import { systems } from './stations.ts'
 
 /** What is set and probably not meant so; the start goes on. */
 export function warningsOf(env: Environment, settings: PlatformSettings): string[] {
@@ -17,13 +19,17 @@ function everybodys(settings: PlatformSettings): string[] {
   return [`AUTH_REQUIRED is false and HOST is ${settings.HOST}: whoever reaches this machine may act for anybody`]
 }
 
-function idleBrokers(env: Environment, { QUEUE_TYPE }: PlatformSettings): string[] {
-  return ['KAFKA_BROKERS', 'NATS_URL']
-    .filter((name) => (env[name] ?? '').trim() !== '')
-    .map((name) => `${name} is set and chooses nothing: QUEUE_TYPE is ${QUEUE_TYPE}`)
+const brokerVariables = { kafka: 'KAFKA_BROKERS', nats: 'NATS_URL' } as const
+
+function idleBrokers(env: Environment, settings: PlatformSettings): string[] {
+  const used = new Set(systems.flatMap((system) => providersOf(system, settings, true)))
+  return (['kafka', 'nats'] as const)
+    .filter((provider) => (env[brokerVariables[provider]] ?? '').trim() !== '' && !used.has(provider))
+    .map((provider) => `${brokerVariables[provider]} is set and chooses nothing: QUEUE_TYPE is ${settings.QUEUE_TYPE}`)
 }
 
-function volatile({ QUEUE_TYPE }: PlatformSettings): string[] {
-  if (QUEUE_TYPE !== 'memory') return []
-  return ['QUEUE_TYPE is memory: what is accepted and not yet processed is lost with the process']
+function volatile(settings: PlatformSettings): string[] {
+  if (settings.QUEUE_TYPE !== 'memory') return []
+  const others = 'the pipeline’s messages only; the other systems’ stay on postgres'
+  return [`QUEUE_TYPE is memory: what is accepted and not yet processed is lost with the process (${others})`]
 }

@@ -63,6 +63,15 @@ export const pipelineSettings = defineSettings({
     min: 60_000,
     doc: 'Messages and their results are kept at least so long, in ms.',
   }),
+  INGEST_CONFIRM: oneOf(['log', 'broker'], {
+    default: 'log',
+    doc: 'When a message is answered: log = once it is on durable storage here; broker = once the broker has it, too.',
+  }),
+  INGEST_CONFIRM_TIMEOUT_MS: durationMs({
+    default: 5_000,
+    min: 1,
+    doc: 'Longest wait for brokers in ms; then the answer is 503 outcome_unknown, and the message is processed all the same.',
+  }),
   INGEST_MAX_IN_FLIGHT: integer({
     default: 4096,
     min: 1,
@@ -98,9 +107,26 @@ export interface IngestStats {
   readonly TotalFailed: number
 }
 
+/** How far a provider is. */
+export interface ProviderStats {
+  readonly healthy: boolean
+  /** Messages that are not processed yet. */
+  readonly size: number
+  /** Messages that it has confirmed, and tries that failed. */
+  readonly published: number
+  readonly failed: number
+  /** Messages that it does not have yet. */
+  readonly lag: number
+}
+
 export interface ProcessorStats {
   /** `size`: accepted and not yet processed. */
-  readonly queue: { readonly size: number; readonly capacity: number }
+  readonly queue: {
+    readonly size: number
+    readonly capacity: number
+    /** With a composite: each provider by its name, and `total`. */
+    readonly composite_stats?: Readonly<Record<string, ProviderStats>>
+  }
   /** Since the process started; `errors` are failed attempts. */
   readonly pool: { readonly processed: number; readonly errors: number; readonly workers: number }
 }

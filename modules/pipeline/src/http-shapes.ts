@@ -56,8 +56,22 @@ export const ingestStatsShape = Type.Object({
   TotalFailed: Type.Integer(),
 })
 
+const providerStats = Type.Object({
+  healthy: Type.Boolean(),
+  size: Type.Integer(),
+  published: Type.Integer(),
+  failed: Type.Integer(),
+  lag: Type.Integer(),
+})
+
 /** The processor's counts. */
 export const processorStatsShape = Type.Object({
-  queue: Type.Object({ size: Type.Integer(), capacity: Type.Integer() }),
+  queue: Type.Object({
+    size: Type.Integer(),
+    capacity: Type.Integer(),
+    composite_stats: Type.Optional(
+      Type.Record(Type.String(), providerStats, { description: 'With a composite: each provider, and `total`.' }),
+    ),
+  }),
   pool: Type.Object({ processed: Type.Integer(), errors: Type.Integer(), workers: Type.Integer() }),
 })

@@ -12,7 +12,10 @@ const recountMs = 250
 /** Starts the role that accepts messages. */
 export async function startIngest(context: PipelineContext, parts: PipelineParts): Promise<Running> {
   const { settings, surfaces, offers, log, pipelineQueue: queue } = context
-  if (queue.type === 'log') await log.declareTopic(settings.KAFKA_TOPIC)
+  if (queue.type === 'log') {
+    await log.declareTopic(settings.KAFKA_TOPIC)
+    await queue.carriage.relay(settings.KAFKA_TOPIC)
+  }
   const counters = new IngestCounters()
   const { onRequest } = admission({ limit: settings.INGEST_MAX_IN_FLIGHT })
   const needs = { ...parts, admit: onRequest }

@@ -5,6 +5,7 @@ import type { PipelineContext } from './context.ts'
 import type { MessagesOffer } from './contract.ts'
 import { messageIds } from './domain/message-ids.ts'
 import { gatherSizes } from './gather-sizes.ts'
+import { confirmedIntake } from './intake/confirmed-intake.ts'
 import type { Intake } from './intake/intake.ts'
 import { withKeys } from './intake/keyed-intake.ts'
 import { logIntake } from './intake/log-intake.ts'
@@ -69,8 +70,13 @@ function newIntake(context: PipelineContext, waiting: Backlog, pending: PendingM
   const topic = settings.KAFKA_TOPIC
   switch (queue.type) {
     case 'log': {
-      const intake = logIntake({ database, log, topic, faults, gatherSizes: gatherSizes(metrics), backlog: waiting })
-      return { intake, close: nothingToClose }
+      const { durability, waitsFor } = queue
+      const sizes = gatherSizes(metrics)
+      const logged = logIntake({ database, log, topic, faults, gatherSizes: sizes, backlog: waiting, durability })
+      if (waitsFor === undefined) return { intake: logged, close: nothingToClose }
+      const timeoutMs = settings.INGEST_CONFIRM_TIMEOUT_MS
+      const confirmed = { database, log, topic, queue, waitsFor, timeoutMs, onError }
+      return { intake: confirmedIntake(logged, confirmed), close: nothingToClose }
     }
     case 'memory': {
       const inMemory = memoryIntake({ transport: queue.transport, topic, backlog: waiting })

@@ -1,7 +1,9 @@
 import { queueStatus, type Subscription, startConsumer } from '@headrace/inbox'
 import { PlatformError, type Running } from '@headrace/runtime'
+import type { Backlog } from './backlog.ts'
+import { compositeStats } from './composite-stats.ts'
 import type { PipelineContext } from './context.ts'
-import type { ProcessorOffer } from './contract.ts'
+import type { ProcessorOffer, ProcessorStats } from './contract.ts'
 import { handleBuiltIn, type OnProcessed, workOf } from './handlers/data-message.ts'
 import { loadProcessor } from './handlers/registered-function.ts'
 import { timedHandle, timedWork } from './handlers/timed.ts'
@@ -27,16 +29,7 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
   }
   await log.declareTopic(settings.KAFKA_TOPIC)
   const counters = new ProcessorCounters()
-  const offer: ProcessorOffer = {
-    stats: async () => ({
-      queue: { size: await backlog.count(), capacity: backlog.capacity },
-      pool: {
-        processed: counters.processed,
-        errors: counters.failed + counters.died,
-        workers: settings.PROCESSOR_WORKERS,
-      },
-    }),
-  }
+  const offer: ProcessorOffer = { stats: () => processorStats(context, backlog, counters) }
   offers['pipeline.processor'] = offer
   offers['pipeline.messages'] ??= parts.messages
   addEnqueueRoute(surfaces.internal, parts)
@@ -47,12 +40,34 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
   }
   addMetrics(context, parts, counters)
   const consumer = await consume(context, parts, counters)
+  // After the group is known: a new relay begins behind what it still needs.
+  if (queue.type !== 'remote-memory') await queue.carriage.relay(settings.KAFKA_TOPIC)
   const sweep = startResultSweep(context.database, settings.LOG_RETENTION_MS, context.onError)
   const stop = async () => {
     await consumer.stop()
     await Promise.all([sweep.stop(), parts.stop()])
   }
   return { stop, [Symbol.asyncDispose]: stop }
+}
+
+async function processorStats(
+  { settings, pipelineQueue: queue }: PipelineContext,
+  backlog: Backlog,
+  counters: ProcessorCounters,
+): Promise<ProcessorStats> {
+  const isComposite = queue.type === 'log' && queue.isComposite
+  return {
+    queue: {
+      size: await backlog.count(),
+      capacity: backlog.capacity,
+      ...(isComposite && { composite_stats: await compositeStats(queue, settings.KAFKA_TOPIC) }),
+    },
+    pool: {
+      processed: counters.processed,
+      errors: counters.failed + counters.died,
+      workers: settings.PROCESSOR_WORKERS,
+    },
+  }
 }
 
 async function consume(context: PipelineContext, { backlog }: PipelineParts, counters: ProcessorCounters) {
@@ -75,7 +90,9 @@ async function consume(context: PipelineContext, { backlog }: PipelineParts, cou
   const onProcessed = (count: number) => {
     counters.processed += count
   }
-  const needs = { database, log, membership, carriers: queue.carriers, onError, events, faults }
+  const carried = queue.carriage.carriers(context.settings.KAFKA_TOPIC)
+  const carriers = queue.type === 'memory' ? [queue.transport, ...carried] : carried
+  const needs = { database, log, membership, carriers, onError, events, faults }
   return startConsumer(needs, await subscription(context, onProcessed))
 }
 

@@ -102,7 +102,15 @@ describe('accepting through the log', () => {
     const database = { inTransaction: () => Promise.reject(error) } as unknown as Database
     const backlog = { added: countAdded } as unknown as Backlog
     const gatherSizes = { observe() {} }
-    return logIntake({ database, log: {} as Log, topic: 't', faults: noFaults, gatherSizes, backlog })
+    return logIntake({
+      database,
+      log: {} as Log,
+      topic: 't',
+      faults: noFaults,
+      gatherSizes,
+      backlog,
+      durability: 'disk',
+    })
   }
 
   const item = { messages: request.messages('id-1') }

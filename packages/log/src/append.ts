@@ -5,6 +5,8 @@ import { type Headers, logPartitions, type Message, messageBytes, partitionOf } 
 /** A message to append. */
 export interface NewMessage extends Message {
   readonly topic: string
+  /** Told once it is committed where it stands; not at all when the answer to COMMIT was lost. */
+  readonly placed?: (place: AppendedPlace) => void
 }
 
 /** A partition that a committed transaction appended to. */
@@ -53,7 +55,9 @@ export function appendCollector(listener: AppendListener): Collector<NewMessage,
         const partition = partitionOf(item.key, logPartitions)
         const slot = next.get(`${item.topic}/${partition}`)
         if (slot === undefined) continue
-        listener.message(item, { partition, offset: slot.offset, atMs: slot.at_ms })
+        const place = { partition, offset: slot.offset, atMs: slot.at_ms }
+        listener.message(item, place)
+        item.placed?.(place)
         slot.offset += 1
       }
       const appended = [...next.values()].map(({ topic, partition, offset }) => ({

@@ -2,14 +2,14 @@ import type { Database } from '@headrace/database'
 import type { Membership } from '@headrace/inbox'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, noFaults, type OnBackgroundError, PlatformError, type Running } from '@headrace/runtime'
-import { type Durability, postgresTransport, type Transport } from '@headrace/transport'
-import type { BreakerState } from './breaker.ts'
+import { postgresTransport, type Transport } from '@headrace/transport'
 import { Confirmations, type LogPlace } from './confirmations.ts'
 import { retireOthers } from './cursors.ts'
 import { undrainedProviders } from './drained.ts'
 import { startHealing } from './healing.ts'
 import type { ProviderOptions } from './provider.ts'
 import { type Relay, type RelayNeeds, startRelay } from './relay.ts'
+import { logStatus, relayStatus } from './status.ts'
 
 export interface CarriageNeeds {
   readonly database: Database
@@ -34,16 +34,19 @@ export interface CarriageOptions extends Omit<ProviderOptions, 'breaker'> {
 /** Who must have a message before it counts as confirmed. */
 export type ConfirmMode = 'all' | 'any'
 
-/** What this process knows of a provider without asking. */
-export interface ProviderState {
+/** How a provider in use is, and how far it is with a topic. */
+export interface ProviderStatus {
   readonly provider: string
-  readonly durability: Durability
-  /** `closed` is well. */
-  readonly breaker: BreakerState
-  readonly lastError: string | undefined
-  /** Since this process started. */
+  readonly healthy: boolean
+  /** Messages that it has, or will have, and that the slowest group has not taken. */
+  readonly size: number
+  /** Messages that it has confirmed. */
   readonly published: number
+  /** Tries to publish that failed, since this process started. */
   readonly failed: number
+  /** Messages that it does not have yet. */
+  readonly lag: number
+  readonly lastError: string | null
 }
 
 /** What carries the topics of one database's log for one system, in this process. */
@@ -54,8 +57,8 @@ export interface Carriage extends Running {
   readonly inUse: readonly Transport[]
   /** Starts to carry what is appended to a declared topic to every provider in use. Repeatable. */
   relay(topic: string): Promise<void>
-  /** Each provider in use. */
-  states(topic: string): readonly ProviderState[]
+  /** Each provider in use, as the database and this process know it. */
+  status(topic: string): Promise<readonly ProviderStatus[]>
   /** Those of the providers in use that are known to be away. */
   away(topic: string): readonly string[]
   /**
@@ -130,12 +133,22 @@ class LogCarriage implements Carriage {
     }
   }
 
-  states(topic: string): readonly ProviderState[] {
-    return this.inUse.map(({ name, durability }) => {
-      const provider = this.#running.find((relay) => relay.provider.isFor(name, topic))?.provider
-      const counts = provider?.counts ?? { published: 0, failed: 0 }
-      const breaker = provider?.breaker.state ?? 'closed'
-      return { provider: name, durability, breaker, lastError: provider?.breaker.lastError?.text, ...counts }
+  async status(topic: string): Promise<readonly ProviderStatus[]> {
+    const [known, own] = await Promise.all([relayStatus(this.#needs.database), logStatus(this.#needs.database, topic)])
+    return this.inUse.map(({ name: provider, isLog }) => {
+      if (isLog) return { provider, ...own, failed: 0, lag: 0, healthy: true, lastError: null }
+      const relay = this.#running.find((running) => running.provider.isFor(provider, topic))?.provider
+      const status = known.find((each) => each.provider === provider && each.topic === topic)
+      const isWell = relay === undefined ? status?.breaker !== 'open' : !relay.breaker.isAway
+      return {
+        provider,
+        healthy: isWell && status?.breaker !== 'open',
+        size: own.size,
+        published: status?.published ?? 0,
+        failed: relay?.counts.failed ?? 0,
+        lag: status?.lag ?? 0,
+        lastError: isWell ? null : (relay?.breaker.lastError?.text ?? status?.lastError ?? null),
+      }
     })
   }
 

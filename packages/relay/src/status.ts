@@ -11,6 +11,8 @@ export interface RelayStatus {
   readonly cursor: number
   /** Messages that the provider does not have yet: head − cursor. */
   readonly lag: number
+  /** Messages that it has confirmed since its relay began: cursor − base. */
+  readonly published: number
   /** Messages that the provider has and the slowest group has not taken yet. */
   readonly undrained: number
   /** False once the provider is not configured any more: then it is only read until it is drained. */
@@ -33,13 +35,13 @@ export async function relayStatus(database: Queryable): Promise<RelayStatus[]> {
              where group_name not like 'relay:%' group by 1, 2),
            relays as (
              select c.provider, c.topic, bool_or(c.active) as active,
-               sum(h.next_offset - 1)::bigint as head, sum(c.position)::bigint as cursor,
+               sum(h.next_offset - 1)::bigint as head, sum(c.position)::bigint as cursor, sum(c.position - c.base)::bigint as published,
                sum(greatest(0, c.position - s.position))::bigint as undrained
              from headrace.relay_cursor c
              join headrace.log_head h on h.topic = c.topic and h.partition = c.partition
              left join slowest s on s.topic = c.topic and s.partition = c.partition
              group by 1, 2)
-           select r.provider, r.topic, r.head, r.cursor, r.head - r.cursor as lag, coalesce(r.undrained, 0) as undrained,
+           select r.provider, r.topic, r.head, r.cursor, r.head - r.cursor as lag, r.published, coalesce(r.undrained, 0) as undrained,
              r.active,
              case when w.at > clock_timestamp() - interval '${staleMs} ms' then w.state else 'closed' end as breaker,
              w.error as "lastError", w.error_at as "lastErrorAt"
@@ -47,4 +49,19 @@ export async function relayStatus(database: Queryable): Promise<RelayStatus[]> {
            order by r.topic, r.provider`,
   })
   return rows
+}
+
+/** What a topic's log holds: messages ever appended, and those that the slowest group has not taken. */
+export async function logStatus(database: Queryable, topic: string): Promise<{ published: number; size: number }> {
+  const { rows } = await database.query<{ published: number; size: number }>({
+    name: 'relay.log-status',
+    text: `select coalesce(sum(h.next_offset - 1), 0)::bigint as published,
+             coalesce(sum(h.next_offset - 1 - coalesce(s.position, 0)), 0)::bigint as size
+           from headrace.log_head h
+           left join lateral (select min(position) as position from headrace.log_cursor c
+             where c.topic = h.topic and c.partition = h.partition and group_name not like 'relay:%') as s on true
+           where h.topic = $1`,
+    values: [topic],
+  })
+  return rows[0] ?? { published: 0, size: 0 }
 }

@@ -1,17 +1,22 @@
 import type { KeyRecord, StoredResponse } from '@headrace/http-kit'
 import type { Durability, Message } from '@headrace/transport'
+import type { LogPlace } from '../context.ts'
 
 /** The Idempotency-Key of a request. */
 export interface IntakeKey {
   readonly record: KeyRecord & { readonly response: StoredResponse }
   /** True when an earlier request has recorded the key and its outcome is not known. */
   readonly isKnown: boolean
+  /** True when the answer is recorded later than the messages: until then a repetition asks again. */
+  readonly answersLater?: boolean
 }
 
 /** What one request brings: all of it is accepted, or none. */
 export interface IntakeItem {
   readonly messages: readonly Message[]
   readonly key?: IntakeKey | undefined
+  /** Told of each message where it stands in the log, if that is known. */
+  readonly placed?: (place: LogPlace) => void
 }
 
 /**

@@ -1,10 +1,11 @@
 import { type Database, gather, type Transaction } from '@headrace/database'
-import { answerKey, recordKeys } from '@headrace/http-kit'
+import { answerKey, type KeyRecord, recordKeys } from '@headrace/http-kit'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, hasCode, PlatformError } from '@headrace/runtime'
+import type { Durability } from '@headrace/transport'
 import type { Backlog } from '../backlog.ts'
 import type { GatherSizes } from '../gather-sizes.ts'
-import type { Intake, IntakeItem } from './intake.ts'
+import type { Intake, IntakeItem, IntakeKey } from './intake.ts'
 import { asUnavailable } from './unavailable.ts'
 
 export interface LogIntakeNeeds {
@@ -14,6 +15,7 @@ export interface LogIntakeNeeds {
   readonly faults: FaultPoints
   readonly gatherSizes: GatherSizes
   readonly backlog: Backlog
+  readonly durability: Durability
 }
 
 /** Accepts through the log: requests that arrive while a commit is in flight share the next one. */
@@ -26,13 +28,15 @@ export function logIntake(needs: LogIntakeNeeds): Intake {
     write(tx, items) {
       gatherSizes.observe(items.length)
       const appending = log.appendingTo(tx)
-      for (const { messages } of items) for (const message of messages) appending.append({ topic, ...message })
+      for (const { messages, placed } of items) {
+        for (const message of messages) appending.append({ topic, ...message, ...(placed && { placed }) })
+      }
       writeKeys(tx, items)
     },
     onStep: (step) => faults.at(step === 'before' ? 'gather.before-commit' : 'gather.after-commit'),
   })
   return {
-    durability: 'disk',
+    durability: needs.durability,
     async accept(item) {
       try {
         await gathering.submit(item)
@@ -49,9 +53,15 @@ export function logIntake(needs: LogIntakeNeeds): Intake {
 function writeKeys(tx: Transaction, items: readonly IntakeItem[]): void {
   const keys = items.flatMap(({ key }) => (key === undefined ? [] : [key]))
   if (keys.length === 0) return
-  const fresh = keys.filter(({ isKnown }) => !isKnown).map(({ record }) => record)
+  const fresh = keys.filter(({ isKnown }) => !isKnown).map(recorded)
   if (fresh.length > 0) recordKeys(tx, fresh).catch(toldAtCommit)
-  for (const { record, isKnown } of keys) if (isKnown) answerKey(tx, record.id, record.response).catch(toldAtCommit)
+  for (const { record, isKnown, answersLater } of keys) {
+    if (isKnown && !answersLater) answerKey(tx, record.id, record.response).catch(toldAtCommit)
+  }
+}
+
+function recorded({ record: { response, ...unanswered }, answersLater }: IntakeKey): KeyRecord {
+  return answersLater ? unanswered : { ...unanswered, response }
 }
 
 function toldAtCommit(): void {}
