@@ -9,27 +9,39 @@ const qualified =
 const schemaStatement = /\b(?:schema\s+(?:if\s+(?:not\s+)?exists\s+)?|search_path\s*(?:=|to)\s*)"?([a-z_]\w*)"?/gi
 const catalogues = new Set(['pg_catalog', 'information_schema'])
 
-/** The schema that belongs to a module: its name, as an identifier. */
-export function schemaOf(module: Workspace): string {
-  return module.short.replaceAll('-', '_')
+/**
+ * The schemas that belong to a module: its name, as an identifier; and where its roles have databases of their own, with
+ * migrations in a folder each, its name with theirs.
+ */
+export function schemasOf(module: Workspace): string[] {
+  const name = module.short.replaceAll('-', '_')
+  const folders = module.sql.flatMap(({ path }) => {
+    const inside = path.slice(module.path.length + 1)
+    return /^migrations\/([a-z]+)\/[^/]+$/.exec(inside)?.slice(1) ?? []
+  })
+  return [name, ...new Set(folders.map((role) => `${name}_${role}`))]
 }
 
-function foreignSchemas(sql: string, own: string, others: ReadonlySet<string>): { at: number; schema: string }[] {
+function foreignSchemas(
+  sql: string,
+  own: ReadonlySet<string>,
+  others: ReadonlySet<string>,
+): { at: number; schema: string }[] {
   if (!statement.test(sql)) return []
   const names = new RegExp(`\\b(${[...others].join('|')})"?\\s*\\.\\s*"?[a-z_]`, 'gi')
   const found = [qualified, schemaStatement, names].flatMap((pattern) =>
     [...sql.matchAll(pattern)].map((match) => ({ at: match.index + match[0].length - 1, schema: match[1] ?? '' })),
   )
-  const foreign = found.filter(({ schema }) => schema !== own && !catalogues.has(schema.toLowerCase()))
+  const foreign = found.filter(({ schema }) => !own.has(schema) && !catalogues.has(schema.toLowerCase()))
   // One place may match two patterns.
   return [...new Map(foreign.map((place) => [`${place.at}`, place])).values()]
 }
 
 function inModule(tree: Tree, module: Workspace): Violation[] {
-  const own = schemaOf(module)
-  const others = new Set(['headrace', ...tree.workspaces.filter(({ kind }) => kind === 'modules').map(schemaOf)])
-  others.delete(own)
-  const what = (schema: string) => `${module.path} names schema ${schema}; its own is ${own}`
+  const own = new Set(schemasOf(module))
+  const all = tree.workspaces.filter(({ kind }) => kind === 'modules').flatMap(schemasOf)
+  const others = new Set(['headrace', ...all]).difference(own)
+  const what = (schema: string) => `${module.path} names schema ${schema}; its own is ${[...own].join(', ')}`
   const inStrings = module.sources.flatMap((source) =>
     source.strings.flatMap(({ at, text }) =>
       foreignSchemas(text, own, others).map((found) => ({
