@@ -2,6 +2,7 @@ import { authModule } from '@headrace/auth/module'
 import { calculatorModule } from '@headrace/calculator/module'
 import { streamingRoles } from '@headrace/gateway/contract'
 import { gatewayModule } from '@headrace/gateway/module'
+import { orderIntakeModule } from '@headrace/order-intake/module'
 import { orderLookupModule } from '@headrace/order-lookup/module'
 import { ordersModule } from '@headrace/orders/module'
 import { paymentsModule } from '@headrace/payments/module'
@@ -36,6 +37,7 @@ function catalogue(): readonly Module<PlatformContext>[] {
     paymentsModule(),
     ordersModule(),
     orderLookupModule(),
+    orderIntakeModule(),
     gatewayModule(),
   ]
 }
@@ -63,6 +65,8 @@ const roleFacts: Readonly<Record<string, RoleFacts>> = {
   'orders:worker': { stations: () => ['orders'] },
   'orders:api': { stations: () => ['orders'], serves: 'public' },
   'order-lookup:order-lookup': { stations: () => ['orderLookup'], serves: 'orderLookup' },
+  'order-intake:worker': { stations: () => ['orderIntakeWorker'] },
+  'order-intake:api': { stations: () => ['orderIntakeApi'], serves: 'public' },
   'gateway:gateway': { stations: () => [] },
 }
 

@@ -2,6 +2,7 @@ import type { AuthContext } from '@headrace/auth/module'
 import type { CalculatorContext } from '@headrace/calculator/module'
 import type { GatewayContext } from '@headrace/gateway/module'
 import type { App, Probe } from '@headrace/http-kit'
+import type { OrderIntakeContext } from '@headrace/order-intake/module'
 import type { OrderLookupContext } from '@headrace/order-lookup/module'
 import type { PaymentsOffers } from '@headrace/payments/contract'
 import type { PipelineContext } from '@headrace/pipeline/module'
@@ -26,6 +27,7 @@ export interface PlatformContext
   extends GatewayContext,
     AuthContext,
     CalculatorContext,
+    OrderIntakeContext,
     OrderLookupContext,
     PipelineContext {
   readonly settings: PlatformSettings

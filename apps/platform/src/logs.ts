@@ -36,7 +36,7 @@ export async function openLogs(bases: readonly Base[], needs: ProcessNeeds): Pro
   const parts = stack.move()
   return {
     carrierOf(topic, ownUrl) {
-      const producer = producerOf(topic)
+      const producer = producerOf(topic, settings)
       const url = producer === undefined ? ownUrl : databaseUrlOf(producer, settings)
       const carrier = url === ownUrl ? own.get(ownUrl) : elsewhere.get(url)
       if (carrier === undefined) throw new RangeError(`the log that holds the topic '${topic}' is not open here`)

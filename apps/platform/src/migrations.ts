@@ -6,6 +6,7 @@ import { inboxMigrations } from '@headrace/inbox'
 import { keyvalueMigrations } from '@headrace/keyvalue'
 import { liveMigrations } from '@headrace/live'
 import { logMigrations } from '@headrace/log'
+import { orderIntakeApiMigrations, orderIntakeWorkerMigrations } from '@headrace/order-intake/module'
 import { orderLookupMigrations } from '@headrace/order-lookup/module'
 import { ordersMigrations } from '@headrace/orders/module'
 import { paymentsMigrations } from '@headrace/payments/module'
@@ -30,6 +31,8 @@ const moduleSources: readonly (readonly [StationName, MigrationSource])[] = [
   ['orders', ordersMigrations],
   ['payments', paymentsMigrations],
   ['orderLookup', orderLookupMigrations],
+  ['orderIntakeApi', orderIntakeApiMigrations],
+  ['orderIntakeWorker', orderIntakeWorkerMigrations],
   ['auth', authMigrations],
   ['calculator', calculatorMigrations],
 ]

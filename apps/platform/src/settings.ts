@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { authSettings } from '@headrace/auth/contract'
 import { calculatorSettings } from '@headrace/calculator/contract'
 import { gatewaySettings } from '@headrace/gateway/contract'
+import { orderIntakeSettings } from '@headrace/order-intake/contract'
 import { orderLookupSettings } from '@headrace/order-lookup/contract'
 import { ordersSettings } from '@headrace/orders/contract'
 import { paymentsSettings } from '@headrace/payments/contract'
@@ -126,6 +127,7 @@ export const platformSettings = defineSettings({
   ...ordersSettings,
   ...paymentsSettings,
   ...orderLookupSettings,
+  ...orderIntakeSettings,
   ...authSettings,
   ...calculatorSettings,
   ...gatewaySettings,

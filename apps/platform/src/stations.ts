@@ -53,13 +53,15 @@ export function databaseUrlOf(station: StationName, settings: DatabaseSettings):
 }
 
 /** The station that appends to a topic which others consume; undefined for a topic of a module's own. */
-export function producerOf(topic: string): StationName | undefined {
-  return stationNames.find((name) => producedTopics[name]?.includes(topic))
+export function producerOf(topic: string, settings: PlatformSettings): StationName | undefined {
+  return stationNames.find((name) => producedTopics[name]?.(settings).includes(topic))
 }
 
-const producedTopics: Partial<Record<StationName, readonly string[]>> = {
-  orders: ['orders-events'],
-  payments: ['payments-events'],
+const producedTopics: Partial<Record<StationName, (settings: PlatformSettings) => readonly string[]>> = {
+  orders: () => ['orders-events'],
+  payments: () => ['payments-events'],
+  orderIntakeApi: ({ ORDERS_EVENTS_TOPIC }) => [ORDERS_EVENTS_TOPIC],
+  orderIntakeWorker: ({ ORDERS_ACK_TOPIC }) => [ORDERS_ACK_TOPIC],
 }
 
 /** The stations whose topics a station consumes. */

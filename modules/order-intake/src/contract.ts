@@ -26,7 +26,7 @@ export type OrderIntakeSettings = SettingsOf<typeof orderIntakeSettings>
 export const publicPaths: readonly string[] = ['/orders', '/orders/*']
 
 /** This module's own error codes. */
-export const orderIntakeErrors = {
+export const errors = {
   ORDER_DELETED: {
     retry: 'never',
     status: 409,

@@ -1,7 +1,7 @@
 import type { Module } from '@headrace/runtime'
 import { startApi } from './api/start.ts'
 import type { OrderIntakeContext } from './context.ts'
-import { orderIntakeErrors } from './contract.ts'
+import { errors } from './contract.ts'
 import { startWorker } from './worker/start.ts'
 
 export type { OrderIntakeApiContext, OrderIntakeContext, OrderIntakeWorkerContext } from './context.ts'
@@ -15,6 +15,6 @@ export function orderIntakeModule(): Module<OrderIntakeContext> {
       { name: 'worker', start: startWorker },
       { name: 'api', start: startApi },
     ],
-    errors: orderIntakeErrors,
+    errors,
   }
 }

@@ -1,6 +1,6 @@
 import type { LogTransaction } from '@headrace/log'
 import { moduleError, PlatformError } from '@headrace/runtime'
-import { orderIntakeErrors } from '../contract.ts'
+import { errors } from '../contract.ts'
 import { type AcceptedOrder, decideRequest, type OrderRequest } from '../domain/accepted-order.ts'
 import type { OrderEvent } from '../domain/order-event.ts'
 import { databaseTime, lockOrders, saveOrders } from '../store/accepted-orders.ts'
@@ -35,7 +35,7 @@ export async function acceptRequest(
   const decision = decideRequest(before, request, { eventId, at })
   if (decision.kind === 'unknown') throw new PlatformError('NOT_FOUND', 'there is no such order')
   if (decision.kind === 'deleted') {
-    throw new PlatformError(moduleError(orderIntakeErrors, 'ORDER_DELETED'), `the order ${request.orderId} is deleted`)
+    throw new PlatformError(moduleError(errors, 'ORDER_DELETED'), `the order ${request.orderId} is deleted`)
   }
   const { order, as: kind } = decision
   const event = { eventId, orderId: order.orderId, kind }
@@ -71,7 +71,7 @@ async function claimName(tx: LogTransaction, name: ExternalName): Promise<void> 
   const claimed = await claimNames(tx, [name])
   if (claimed.length > 0) return
   const text = `external_id '${name.externalId}' belongs to another order of this user`
-  throw new PlatformError(moduleError(orderIntakeErrors, 'EXTERNAL_ID_TAKEN'), text)
+  throw new PlatformError(moduleError(errors, 'EXTERNAL_ID_TAKEN'), text)
 }
 
 function sendEvent(

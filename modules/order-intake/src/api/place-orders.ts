@@ -14,7 +14,7 @@ import {
 import type { LogTransaction } from '@headrace/log'
 import { type FaultPoints, moduleError, PlatformError, platformErrors } from '@headrace/runtime'
 import type { Station } from '@headrace/station'
-import { orderIntakeErrors } from '../contract.ts'
+import { errors } from '../contract.ts'
 import type { OrderRequest } from '../domain/accepted-order.ts'
 import { type EventOutcome, findEvent, type SentEvent } from '../store/events.ts'
 import { type AcceptNeeds, acceptRequest } from './accept.ts'
@@ -129,9 +129,8 @@ function answer({ orderId, kind }: SentEvent, outcome: EventOutcome | undefined)
 function rejection(code: string | undefined): PlatformError {
   const text = `the order was rejected: ${code ?? 'no reason was given'}`
   const name = (code ?? '').toUpperCase()
-  const own = Object.keys(orderIntakeErrors).find((known) => known === name)
-  if (own !== undefined)
-    return new PlatformError(moduleError(orderIntakeErrors, own as keyof typeof orderIntakeErrors), text)
+  const own = Object.keys(errors).find((known) => known === name)
+  if (own !== undefined) return new PlatformError(moduleError(errors, own as keyof typeof errors), text)
   const common = Object.entries(platformErrors).find(([known, { status }]) => known === name && status < 500)
   // Found among the keys of the registry.
   return new PlatformError((common?.[0] ?? 'INVALID_REQUEST') as keyof typeof platformErrors, text)
