@@ -5,6 +5,7 @@ import { errors } from './contract.ts'
 import { startPaymentsWorker } from './worker.ts'
 
 export type { PaymentsContext } from './context.ts'
+export { type AuditedRule, auditPayments, type PaymentState, payingOrders, paymentStates } from './store/audit.ts'
 export { paymentsMigrations } from './store/migrations.ts'
 
 /** Payments. The worker starts first, so that what is asked for is paid. */

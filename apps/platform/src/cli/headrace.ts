@@ -51,6 +51,11 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/queues.ts')).queuesCommand,
   },
   {
+    name: 'audit',
+    description: 'check over all data that money, orders, messages and streams are as they must be',
+    load: async () => (await import('./commands/audit.ts')).auditCommand,
+  },
+  {
     name: 'parked',
     description: 'look at messages that failed, send them back or drop them',
     load: async () => (await import('./commands/parked.ts')).parkedCommand,
