@@ -6,6 +6,8 @@ import { endEventStreams } from './event-stream.ts'
 
 /** How often connections that have fallen idle are looked for while stopping, in ms. */
 const idleSweepMs = 20
+/** How long a connection that never said anything may still bring its first request while stopping, in ms. */
+const silentMs = 200
 
 /** The open connections of a server. */
 export interface Connections {
@@ -32,7 +34,12 @@ export function connectionsOf(server: Server): Connections {
       const closed = close()
       for (const socket of sockets) sayLastAnswer(socket)
       endEventStreams(server)
-      const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
+      const silentUntil = performance.now() + silentMs
+      const sweep = setInterval(() => {
+        server.closeIdleConnections()
+        // Opened in advance by a client that may never use it; the server counts it as busy.
+        if (performance.now() > silentUntil) for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      }, idleSweepMs)
       const late = () =>
         new PlatformError('STOP_TIMEOUT', `${sockets.size} connections were cut off after ${deadlineMs} ms`)
       try {

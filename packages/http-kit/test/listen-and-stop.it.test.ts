@@ -89,6 +89,15 @@ describe('stop', () => {
     assert.ok(performance.now() - began < 1000)
   })
 
+  it('closes connections that never said anything: clients open some in advance', async () => {
+    await using server = await echoServer()
+    const { port } = await server.listen(anyPort)
+    using silent = await rawSocket(port)
+    await until(() => server.connections === 1, 'the connection')
+    await server.stop({ deadlineMs: 9_000 })
+    assert.equal(await silent.untilClosed(), '')
+  })
+
   it('a request on an open connection while stopping is answered, as the last one', async () => {
     const { server, port, entered, release } = await slowServer()
     using busy = await rawSocket(port)
