@@ -15,7 +15,7 @@ import { viewMessage } from './message-view.ts'
 import { type PendingMessages, pendingMessages } from './pending-messages.ts'
 import { type KeyedAccepting, keyedAccepting } from './routes/accepting.ts'
 import { addMessageRoute } from './routes/messages.ts'
-import { queueMessages, type ToQueueMessage } from './wire/queue-message.ts'
+import { ownerHeader, queueMessages, type ToQueueMessage } from './wire/queue-message.ts'
 
 /** What both roles of the module use in one process. */
 export interface PipelineParts extends Running {
@@ -97,8 +97,8 @@ function remembering(intake: Intake, pending: PendingMessages): Intake {
     durability: intake.durability,
     async accept(item) {
       await intake.accept(item)
-      const nowMs = Date.now()
-      for (const { id } of item.messages) pending.add(id, nowMs)
+      const acceptedAtMs = Date.now()
+      for (const { id, headers } of item.messages) pending.add(id, { acceptedAtMs, owner: headers[ownerHeader] })
     },
     drain: () => intake.drain(),
   }

@@ -1,7 +1,15 @@
-/** When messages in memory were accepted, so that they are found before they are processed: they stand in no log. */
+/** What is remembered of an accepted message. */
+export interface PendingMessage {
+  /** Milliseconds since the epoch. */
+  readonly acceptedAtMs: number
+  /** Whose token sent it. */
+  readonly owner: string | undefined
+}
+
+/** Messages in memory, so that they are found before they are processed: they stand in no log. */
 export interface PendingMessages {
-  add(messageId: string, acceptedAtMs: number): void
-  acceptedAt(messageId: string): number | undefined
+  add(messageId: string, message: PendingMessage): void
+  find(messageId: string): PendingMessage | undefined
 }
 
 /**
@@ -9,13 +17,13 @@ export interface PendingMessages {
  * so nobody needs to take them out.
  */
 export function pendingMessages(limit: number): PendingMessages {
-  const times = new Map<string, number>()
+  const messages = new Map<string, PendingMessage>()
   return {
-    add(messageId, acceptedAtMs) {
-      times.set(messageId, acceptedAtMs)
-      const [oldest] = times.keys()
-      if (times.size > limit && oldest !== undefined) times.delete(oldest)
+    add(messageId, message) {
+      messages.set(messageId, message)
+      const [oldest] = messages.keys()
+      if (messages.size > limit && oldest !== undefined) messages.delete(oldest)
     },
-    acceptedAt: (messageId) => times.get(messageId),
+    find: (messageId) => messages.get(messageId),
   }
 }

@@ -48,7 +48,13 @@ describe('a message on the queue', () => {
 
   it('continues the trace of its request', () => {
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-    assert.equal(json(message, trace).headers['traceparent'], trace)
+    assert.deepEqual(json(message, { traceparent: trace }).headers, { traceparent: trace })
+  })
+
+  it('says whose it is where a token came with it', () => {
+    const owner = '01a1fe70-0000-7000-8000-000000000001'
+    assert.deepEqual(json(message, { owner }).headers, { owner })
+    assert.deepEqual(json(message, { traceparent: undefined, owner: undefined }).headers, {})
   })
 
   it('is refused beyond the limit, counted as JSON whatever the encoding', () => {

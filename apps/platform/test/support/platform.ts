@@ -66,8 +66,8 @@ export async function answerOf(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, body }
 }
 
-export async function get(url: string): Promise<Answer> {
-  return answerOf(await fetch(url))
+export async function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return answerOf(await fetch(url, { headers }))
 }
 
 /** Sends JSON, or bytes and texts as they are. */

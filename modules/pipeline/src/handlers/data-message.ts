@@ -4,6 +4,7 @@ import { builtInProcessor } from '../domain/built-in-processor.ts'
 import type { DataMessage } from '../domain/data-message.ts'
 import { insertResults, type NewResult } from '../store/results.ts'
 import { decodeBody } from '../wire/queue-body.ts'
+import { ownerHeader } from '../wire/queue-message.ts'
 import { type ProcessMessage, resultBytes } from './registered-function.ts'
 
 /** Told of results that were stored for the first time, once they are committed. */
@@ -41,7 +42,8 @@ export function workOf(processMessage: ProcessMessage, onProcessed: OnProcessed)
 }
 
 function newResult(delivery: Delivery, { id }: DataMessage, result: Uint8Array): NewResult {
-  return { messageId: id, acceptedAtMs: delivery.at, attempts: delivery.attempt, result }
+  const owner = delivery.headers[ownerHeader]
+  return { messageId: id, acceptedAtMs: delivery.at, attempts: delivery.attempt, result, owner }
 }
 
 /** A body that is no message can never succeed; it is named, so that the others of its batch are not held up. */

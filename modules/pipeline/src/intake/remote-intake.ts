@@ -1,7 +1,9 @@
 import { hasCode, messageOf, PlatformError } from '@headrace/runtime'
 import type { Message } from '@headrace/transport'
 import { Pool } from 'undici'
+import { ownerField } from '../routes/enqueue.ts'
 import { decodeBody } from '../wire/queue-body.ts'
+import { ownerHeader } from '../wire/queue-message.ts'
 import type { Intake } from './intake.ts'
 
 export interface RemoteIntakeNeeds {
@@ -25,13 +27,16 @@ export interface RemoteIntake extends Intake {
 export function remoteIntake(needs: RemoteIntakeNeeds): RemoteIntake {
   const timeoutMs = needs.timeoutMs ?? defaultTimeoutMs
   const pools = needs.urls.map((url) => new Pool(new URL(url).origin, { connections, connect: { timeout: timeoutMs } }))
-  const headers = {
+  const common = {
     'content-type': 'application/json',
     ...(needs.internalToken === undefined ? {} : { authorization: `Bearer ${needs.internalToken}` }),
   }
   let turn = 0
 
   async function post(pool: Pool, body: string, messages: readonly Message[]): Promise<void> {
+    // The messages of one request are of one sender.
+    const owner = messages[0]?.headers[ownerHeader]
+    const headers = owner === undefined ? common : { ...common, [ownerField]: owner }
     const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
     const answer = await pool
       .request({ method: 'POST', path: '/enqueue', headers, body, ...limits })

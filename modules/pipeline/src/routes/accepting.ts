@@ -18,6 +18,8 @@ import { asUnavailable } from '../intake/unavailable.ts'
 
 /** What a request asks to be accepted. */
 export interface Acceptable {
+  /** Whose token came with it; anonymous where none did. */
+  readonly caller?: string | undefined
   /** The path by which its Idempotency-Keys are told apart from others. */
   readonly route: string
   /** The body as it counts for the key: JSON as a value, bytes as bytes. */
@@ -102,10 +104,7 @@ interface Key {
   readonly fingerprint: Buffer
 }
 
-// Until accounts exist every caller is anonymous.
-const caller = 'anonymous'
-
-function keyOf(header: string | readonly string[], { route, body }: Acceptable): Key {
+function keyOf(header: string | readonly string[], { caller = 'anonymous', route, body }: Acceptable): Key {
   const key = idempotencyKey(header) ?? ''
   return { id: keyId({ caller, method: 'POST', route }, key), fingerprint: fingerprint('POST', route, body) }
 }

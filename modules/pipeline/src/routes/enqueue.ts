@@ -51,7 +51,7 @@ export function addEnqueueRoute(app: App, needs: EnqueueNeeds): void {
       },
       async (request, reply) => {
         reply.code(202)
-        return { accepted: await enqueue(needs, request.headers['idempotency-key'], request.body) }
+        return { accepted: await enqueue(needs, request.headers, request.body) }
       },
     )
     done()
@@ -63,17 +63,23 @@ interface Sent extends Omit<DataMessage, 'timestamp'> {
   readonly timestamp: number | undefined
 }
 
-async function enqueue(
-  needs: EnqueueNeeds,
-  header: string | readonly string[] | undefined,
-  body: unknown,
-): Promise<number> {
+/** Says whose the messages are, when they are handed over by a process that has looked at the token. */
+export const ownerField = 'x-headrace-owner'
+
+type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
+
+async function enqueue(needs: EnqueueNeeds, headers: RequestHeaders, body: unknown): Promise<number> {
   const { intake, keyed, toQueueMessage, newId, now } = needs
+  const { 'idempotency-key': header, [ownerField]: owner } = headers
+  const accompanying = typeof owner === 'string' ? { owner } : {}
   const sent = sentMessages(body)
   const nowSeconds = Math.floor(now() / 1000)
   const messages = (effectId: string) =>
     sent.map(({ id, timestamp, ...rest }, index) =>
-      toQueueMessage({ ...rest, id: id === '' ? idAt(effectId, index) : id, timestamp: timestamp ?? nowSeconds }),
+      toQueueMessage(
+        { ...rest, id: id === '' ? idAt(effectId, index) : id, timestamp: timestamp ?? nowSeconds },
+        accompanying,
+      ),
     )
   if (header === undefined) {
     if (sent.length > 0) await intake.accept({ messages: messages(newId()) })

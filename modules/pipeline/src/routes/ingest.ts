@@ -1,4 +1,4 @@
-import { type Admission, type App, invalidRequest } from '@headrace/http-kit'
+import { type Admission, type App, invalidRequest, type Person } from '@headrace/http-kit'
 import { childTrace, formatTraceparent, parseTraceparent } from '@headrace/runtime'
 import type { Backlog } from '../backlog.ts'
 import type { IngestStats } from '../contract.ts'
@@ -6,7 +6,7 @@ import type { DataMessage } from '../domain/data-message.ts'
 import { ingestSchema } from '../http-shapes.ts'
 import type { Intake } from '../intake/intake.ts'
 import { protobufType } from '../wire/queue-body.ts'
-import type { ToQueueMessage } from '../wire/queue-message.ts'
+import type { Accompanying, ToQueueMessage } from '../wire/queue-message.ts'
 import type { KeyedAccepting } from './accepting.ts'
 import { protobufMessage } from './protobuf-body.ts'
 import { fullError } from './room.ts'
@@ -37,6 +37,7 @@ export class IngestCounters {
 interface IngestRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: unknown
+  readonly person: Person | undefined
 }
 
 type Fields = Pick<DataMessage, 'source' | 'payload' | 'metadata'>
@@ -49,16 +50,16 @@ function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
   const { intake, keyed, toQueueMessage, newId, now } = needs
   const { durability } = intake
   const answer = (messageId: string) => ({ messageId, status: 'accepted' as const, durability })
-  const toMessage = (id: string, { source, payload, metadata }: Fields, trace: string | undefined) =>
-    toQueueMessage({ id, timestamp: Math.floor(now() / 1000), source, payload, metadata }, trace)
+  const toMessage = (id: string, { source, payload, metadata }: Fields, accompanying: Accompanying) =>
+    toQueueMessage({ id, timestamp: Math.floor(now() / 1000), source, payload, metadata }, accompanying)
 
   return async (request: IngestRequest) => {
     const fields = fieldsOf(request.body)
-    const trace = continuedTrace(request.headers['traceparent'])
+    const accompanying = { traceparent: continuedTrace(request.headers['traceparent']), owner: request.person?.uid }
     const header = request.headers['idempotency-key']
-    if (header !== undefined) return acceptKeyed(header, request.body, fields, trace)
+    if (header !== undefined) return acceptKeyed(header, request.body, fields, accompanying)
     const id = newId()
-    await intake.accept({ messages: [toMessage(id, fields, trace)] })
+    await intake.accept({ messages: [toMessage(id, fields, accompanying)] })
     counters.sent += 1
     return answer(id)
   }
@@ -67,12 +68,13 @@ function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
     header: string | readonly string[],
     body: unknown,
     fields: Fields,
-    trace: string | undefined,
+    accompanying: Accompanying,
   ) {
     const { response, isReplay } = await keyed.accept(header, {
+      caller: accompanying.owner,
       route: keyRoute,
       body,
-      messages: (id) => [toMessage(id, fields, trace)],
+      messages: (id) => [toMessage(id, fields, accompanying)],
       response: (id) => ({ status: 200, body: answer(id) }),
     })
     if (!isReplay) counters.sent += 1

@@ -1,13 +1,13 @@
-import { type App, invalidRequest } from '@headrace/http-kit'
+import { type App, invalidRequest, maySee } from '@headrace/http-kit'
 import { PlatformError } from '@headrace/runtime'
-import type { MessageView } from '../contract.ts'
 import { messageSchema } from '../http-shapes.ts'
+import type { OwnedMessage } from '../message-view.ts'
 
 /** Adds `GET <path>/:messageId`. */
 export function addMessageRoute(
   app: App,
   path: string,
-  view: (messageId: string) => Promise<MessageView | undefined>,
+  view: (messageId: string) => Promise<OwnedMessage | undefined>,
 ): void {
   app.get(
     `${path}/:messageId`,
@@ -19,8 +19,10 @@ export function addMessageRoute(
       const { messageId } = request.params
       if (messageId === '') throw invalidRequest('the message id is empty')
       const found = await view(messageId)
-      if (found === undefined) throw new PlatformError('NOT_FOUND', 'there is no such message')
-      return found
+      if (found === undefined || !maySee(request, found.owner)) {
+        throw new PlatformError('NOT_FOUND', 'there is no such message')
+      }
+      return found.view
     },
   )
 }

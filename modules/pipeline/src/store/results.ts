@@ -14,6 +14,8 @@ export interface NewResult {
   readonly acceptedAtMs: number
   readonly attempts: number
   readonly result: Uint8Array
+  /** Whose token sent the message. */
+  readonly owner: string | undefined
 }
 
 /**
@@ -25,10 +27,10 @@ export function insertResults(tx: Queryable, results: readonly NewResult[]): Pro
   const sorted = results.length === 1 ? results : results.toSorted(byMessageId)
   return tx.query({
     name: 'pipeline.insert-results',
-    text: `insert into pipeline.result (message_id, accepted_at, attempts, result)
-           select id, to_timestamp(accepted_ms / 1000), attempts, substring($4::bytea from start for length)
-           from unnest($1::text[], $2::float8[], $3::int[], $5::int[], $6::int[])
-             as made(id, accepted_ms, attempts, start, length)
+    text: `insert into pipeline.result (message_id, accepted_at, attempts, result, owner)
+           select id, to_timestamp(accepted_ms / 1000), attempts, substring($4::bytea from start for length), owner
+           from unnest($1::text[], $2::float8[], $3::int[], $5::int[], $6::int[], $7::text[])
+             as made(id, accepted_ms, attempts, start, length, owner)
            on conflict (message_id) do nothing`,
     values: [
       sorted.map(({ messageId }) => messageId),
@@ -37,6 +39,7 @@ export function insertResults(tx: Queryable, results: readonly NewResult[]): Pro
       Buffer.concat(sorted.map(({ result }) => result)),
       starts(sorted),
       sorted.map(({ result }) => result.byteLength),
+      sorted.map(({ owner }) => owner ?? null),
     ],
   })
 }
@@ -60,13 +63,14 @@ export interface StoredResult {
   readonly processed_at: Date
   readonly attempts: number
   readonly result: Buffer
+  readonly owner: string | null
 }
 
 /** The result of a message, if it was processed. */
 export async function findResult(database: Queryable, messageId: string): Promise<StoredResult | undefined> {
   const { rows } = await database.query<StoredResult>({
     name: 'pipeline.find-result',
-    text: 'select accepted_at, processed_at, attempts, result from pipeline.result where message_id = $1',
+    text: 'select accepted_at, processed_at, attempts, result, owner from pipeline.result where message_id = $1',
     values: [messageId],
   })
   return rows[0]

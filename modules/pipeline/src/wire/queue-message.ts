@@ -13,8 +13,19 @@ export interface QueueMessageOptions {
   readonly limitBytes: number
 }
 
-/** A message as it travels, and the trace that it continues, if it does. */
-export type ToQueueMessage = (message: DataMessage, traceparent?: string) => Message
+/** The header that says whose a message is. */
+export const ownerHeader = 'owner'
+
+/** What a message is accompanied by, where there is any. */
+export interface Accompanying {
+  /** The trace that it continues. */
+  readonly traceparent?: string | undefined
+  /** The UUID of the account whose token sent it. */
+  readonly owner?: string | undefined
+}
+
+/** A message as it travels. */
+export type ToQueueMessage = (message: DataMessage, accompanying?: Accompanying) => Message
 
 /**
  * Makes the messages of the queue. Headers hold only what cannot be told from the rest: JSON is the content type that
@@ -24,19 +35,25 @@ export type ToQueueMessage = (message: DataMessage, traceparent?: string) => Mes
 export function queueMessages(options: QueueMessageOptions): ToQueueMessage {
   const { encoding, limitBytes } = options
   const common: Headers = encoding === 'json' ? {} : { 'content-type': protobufType }
-  return (message, traceparent) => {
+  return (message, accompanying) => {
     const body = encodeBody(message, encoding)
     const made: Message = {
       id: message.id,
       key: orderingKey(message, sha256),
       type: dataMessageType,
-      headers: traceparent === undefined ? common : { ...common, traceparent },
+      headers: headersOf(common, accompanying),
       body,
     }
     const bytes = messageBytes(made) + (encoding === 'json' ? 0 : jsonSurplus(message, body))
     if (bytes > limitBytes) throw tooLarge(bytes, limitBytes)
     return made
   }
+}
+
+function headersOf(common: Headers, { traceparent, owner }: Accompanying = {}): Headers {
+  if (traceparent === undefined && owner === undefined) return common
+  const headers = traceparent === undefined ? common : { ...common, traceparent }
+  return owner === undefined ? headers : { ...headers, [ownerHeader]: owner }
 }
 
 /** How much larger the message would be in JSON, whose content type is not written. */

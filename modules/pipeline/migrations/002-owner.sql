@@ -1,0 +1,2 @@
+-- Whose token sent the message; null where none did.
+alter table pipeline.result add column owner text;
