@@ -8,8 +8,6 @@ create table calculator.expression (
   -- The task whose result is the value, and whether its sign is turned; null for a bare number and before there are tasks.
   root int,
   root_negated boolean not null default false,
-  -- The message of a foreign producer that this row was made for.
-  message_id text unique,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   -- The transaction that last changed the status: what one changed is told in the same one.

@@ -192,7 +192,7 @@ begin
   ), failed as (
     update calculator.expression e
       set status = 'failed', updated_at = clock_timestamp(), changed_in = pg_current_xact_id(),
-          error = format('gave up after %s workers died computing %s%s%s', max_kills, r.arg1, r.operation, r.arg2)
+          error = format('gave up on %s%s%s: %s of its workers died', r.arg1, r.operation, r.arg2, max_kills)
       from (select distinct on (expression_id) * from reclaimed where status = 'failed' order by expression_id) r
       where e.id = r.expression_id
       returning e.id

@@ -1,6 +1,6 @@
 import type { Live } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
-import { calculatorTopics } from './contract.ts'
+import { taskMessage } from './broker/messages.ts'
 import type { Graph } from './domain/graph.ts'
 import { plan } from './domain/plan.ts'
 import { publishExpressions } from './events.ts'
@@ -35,18 +35,18 @@ export async function acceptExpressions(
     changedExpressions(tx),
   ])
   publishExpressions(tx, live, changed)
-  const accepted = submissions.map((submission, index) => ({ ...submission, id: idAt(ids, index) }))
+  const accepted = submissions.map((submission, index) => ({ ...submission, id: ids[index] ?? 0 }))
   const toCompute = accepted.filter(({ graph }) => graph.root.kind === 'result')
   if (!viaBroker)
     void insertTasks(
       tx,
       toCompute.map(({ id, graph }) => newTasks(id, graph, newId)),
     )
-  else for (const one of toCompute) appendTask(tx, one, newId())
+  else for (const one of toCompute) tx.append(taskMessage(one.id, one.userId, one.raw))
   return accepted.map(({ id }) => id)
 }
 
-function newExpression({ userId, raw, graph: { root } }: Submission, viaBroker: boolean): NewExpression {
+export function newExpression({ userId, raw, graph: { root } }: Submission, viaBroker: boolean): NewExpression {
   if (root.kind === 'number') return { userId, raw, result: root.value }
   return viaBroker ? { userId, raw } : { userId, raw, root: { seq: root.of, negated: root.negated } }
 }
@@ -54,25 +54,4 @@ function newExpression({ userId, raw, graph: { root } }: Submission, viaBroker: 
 /** The tasks of an expression's graph. */
 export function newTasks(expressionId: number, graph: Graph, newId: () => string): NewTasks {
   return { expressionId, graph, plan: plan(graph), ids: graph.steps.map(() => newId()) }
-}
-
-function appendTask(
-  tx: LogTransaction,
-  { id, userId, raw }: { id: number; userId: number; raw: string },
-  messageId: string,
-) {
-  tx.append({
-    topic: calculatorTopics.tasks,
-    id: messageId,
-    key: String(userId),
-    type: 'calc.task',
-    headers: {},
-    body: Buffer.from(JSON.stringify({ expr_id: id, user_id: userId, expression: raw })),
-  })
-}
-
-function idAt(ids: readonly (number | undefined)[], index: number): number {
-  const id = ids[index]
-  if (id === undefined) throw new TypeError('an expression that no message stands for always gets a row')
-  return id
 }

@@ -51,6 +51,11 @@ export const calculatorSettings = defineSettings({
     min: 100,
     doc: 'How long a worker may take for a task beside its operation time, in ms; then it is given to another.',
   }),
+  TASK_START_MS: durationMs({
+    default: 30_000,
+    min: 100,
+    doc: 'With CALCULATOR_WORKERS=broker: a task that no worker has started for so long is published again, in ms.',
+  }),
   TASK_MAX_KILLS: integer({
     default: 5,
     min: 1,

@@ -172,7 +172,7 @@ it('a task that costs TASK_MAX_KILLS workers fails its expression with the reaso
     assert.equal((await pull(calculator.internalUrl, '?wait=30')).status, 200)
   }
   const failed = await ended(calculator, id)
-  assert.deepEqual([failed.status, failed.error], ['failed', 'gave up after 3 workers died computing 1+2'])
+  assert.deepEqual([failed.status, failed.error], ['failed', 'gave up on 1+2: 3 of its workers died'])
   assert.equal((await pull(calculator.internalUrl, '?wait=1')).status, 404)
 })
 

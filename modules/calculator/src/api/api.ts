@@ -1,6 +1,7 @@
 import { admission } from '@headrace/http-kit'
 import type { Running } from '@headrace/runtime'
 import type { CalculatorContext } from '../context.ts'
+import { calculatorTopics } from '../contract.ts'
 import type { Parts } from '../parts.ts'
 import { addCalculateRoute } from './calculate.ts'
 import { addExpressionRoutes } from './expressions.ts'
@@ -15,6 +16,7 @@ export async function startApi(context: CalculatorContext, parts: Parts): Promis
   const station = stations.calculator
   const live = parts.startLive()
   const viaBroker = settings.CALCULATOR_WORKERS === 'broker'
+  if (viaBroker) await station.produces(calculatorTopics.tasks)
   const calculate = {
     submitting: submitting({ station, live, bell: parts.bell, viaBroker }),
     limitBytes: settings.EXPRESSION_LIMIT_BYTES,

@@ -1,4 +1,5 @@
 import type { Running } from '@headrace/runtime'
+import { startBrokerOrchestrator } from '../broker/orchestrator.ts'
 import type { CalculatorContext } from '../context.ts'
 import type { CalculatorSettings } from '../contract.ts'
 import type { Parts } from '../parts.ts'
@@ -18,10 +19,14 @@ export async function startOrchestrator(context: CalculatorContext, parts: Parts
   const times = leaseTimes(settings)
   const updates = stack.use(startTaskUpdates({ database, live, wakeUps, onError }))
   stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
-  const onChanged = updates.changed
-  const dispatcher = stack.use(new Dispatcher({ database, live, bell, times, onError, onChanged }))
-  addTaskRoutes(surfaces.internal, { dispatcher, isInstant: isInstant(times) })
-  parts.dispatcher = { dispatcher, isInstant: isInstant(times) }
+  if (settings.CALCULATOR_WORKERS === 'broker') {
+    stack.use(await startBrokerOrchestrator(context, { live, bell, times, updates }))
+  } else {
+    const onChanged = updates.changed
+    const dispatcher = stack.use(new Dispatcher({ database, live, bell, times, onError, onChanged }))
+    addTaskRoutes(surfaces.internal, { dispatcher, isInstant: isInstant(times) })
+    parts.dispatcher = { dispatcher, isInstant: isInstant(times) }
+  }
   const running = stack.move()
   const stop = () => running.disposeAsync()
   return { stop, [Symbol.asyncDispose]: stop }

@@ -24,44 +24,36 @@ export interface NewExpression {
   readonly root?: { readonly seq: number; readonly negated: boolean }
   /** Why it is no expression. */
   readonly error?: string
-  /** The foreign message that it was made for: one row for each. */
-  readonly messageId?: string
 }
 
-/** Inserts expressions and returns their ids in the same order; undefined for a message that has its row already. */
-export async function insertExpressions(
-  tx: Queryable,
-  expressions: readonly NewExpression[],
-): Promise<(number | undefined)[]> {
-  const { rows } = await tx.query<{ id: number; place: number }>({
+/** Inserts expressions and returns their ids in the same order. */
+export async function insertExpressions(tx: Queryable, expressions: readonly NewExpression[]): Promise<number[]> {
+  const { rows } = await tx.query<{ id: number }>({
     name: 'calculator.insert-expressions',
-    // Ids are drawn in the order of places, and matched by it: what was inserted says nothing of where it came from.
-    text: `with given as (
-             select nextval('calculator.expression_id_seq') as id, *
-             from unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::boolean[], $6::text[], $7::text[])
-               with ordinality as g(user_id, raw, result, root, root_negated, error, message_id, place)
-           ), inserted as (
-             insert into calculator.expression (id, user_id, raw, status, result, root, root_negated, error, message_id)
-               overriding system value
-             select id, user_id, raw, case when error is not null then 'failed' when result is not null then 'done' else 'pending' end,
-                 result, root, root_negated, error, message_id
-               from given order by place
-             on conflict (message_id) do nothing
-             returning id
-           )
-           select g.id::float8, g.place::int from inserted join given g using (id)`,
+    // Ids are drawn in the order of places, and so are in the same order as what they stand for.
+    text: `insert into calculator.expression (user_id, raw, status, result, root, root_negated, error)
+           select user_id, raw,
+               case when error is not null then 'failed' when result is not null then 'done' else 'pending' end,
+               result, root, root_negated, error
+             from unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::boolean[], $6::text[])
+               with ordinality as new(user_id, raw, result, root, root_negated, error, place)
+             order by place
+           returning id::float8`,
     values: [
       expressions.map(({ userId }) => userId),
       expressions.map(({ raw }) => raw),
-      expressions.map(({ result }) => result ?? null),
+      expressions.map(({ result }) => (result === undefined ? null : numberText(result))),
       expressions.map(({ root }) => root?.seq ?? null),
       expressions.map(({ root }) => root?.negated ?? false),
       expressions.map(({ error }) => error ?? null),
-      expressions.map(({ messageId }) => messageId ?? null),
     ],
   })
-  const ids = new Map(rows.map(({ id, place }) => [place, id]))
-  return expressions.map((_, index) => ids.get(index + 1))
+  return rows.map(({ id }) => id).sort((a, b) => a - b)
+}
+
+/** As text, because the driver writes −0 as 0. */
+export function numberText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** Gives an expression its root before its tasks are inserted. False where it has one, or has ended. */
@@ -76,6 +68,17 @@ export async function setRoot(
     values: [id, userId, seq, negated],
   })
   return rowCount > 0
+}
+
+/** Ends an expression that is none. Changes nothing where it has begun or ended. */
+export async function failExpression(tx: Queryable, id: number, userId: number, error: string): Promise<void> {
+  await tx.query({
+    name: 'calculator.fail-expression',
+    text: `update calculator.expression
+             set status = 'failed', error = $3, updated_at = clock_timestamp(), changed_in = pg_current_xact_id()
+             where id = $1 and user_id = $2 and root is null and status = 'pending'`,
+    values: [id, userId, error],
+  })
 }
 
 /** Those whose status this transaction has changed, itself included. */

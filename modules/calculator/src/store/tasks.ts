@@ -1,6 +1,7 @@
 import type { Queryable } from '@headrace/database'
 import type { Graph, Operand, Operation } from '../domain/graph.ts'
 import { knownValue, type Plan } from '../domain/plan.ts'
+import { numberText } from './expressions.ts'
 
 /** The tasks of an expression, to be inserted. */
 export interface NewTasks {
@@ -31,8 +32,8 @@ export async function insertTasks(tx: Queryable, expressions: readonly NewTasks[
       tasks.map(({ seq }) => seq),
       tasks.map(({ of, seq }) => of.ids[seq]),
       tasks.map(({ step }) => step.operation),
-      tasks.map(({ step }) => numberText(step.left)),
-      tasks.map(({ step }) => numberText(step.right)),
+      tasks.map(({ step }) => argument(step.left)),
+      tasks.map(({ step }) => argument(step.right)),
       sources('left'),
       sources('right'),
       tasks.map(({ step }) => isNegated(step.left)),
@@ -51,11 +52,9 @@ function isNegated(operand: Operand): boolean {
   return operand.kind === 'result' && operand.negated
 }
 
-/** As text, because `String(-0)` is `0` and the driver writes numbers so. */
-function numberText(operand: Operand): string | null {
+function argument(operand: Operand): string | null {
   const value = knownValue(operand)
-  if (value === undefined) return null
-  return Object.is(value, -0) ? '-0' : String(value)
+  return value === undefined ? null : numberText(value)
 }
 
 /** What a worker says about a task. */
@@ -92,16 +91,12 @@ export async function answerTasks(
     values: [
       answers.map(({ taskId }) => taskId),
       answers.map(({ lease }) => lease ?? null),
-      answers.map(({ outcome }) => (outcome.kind === 'value' ? floatText(outcome.value) : null)),
+      answers.map(({ outcome }) => (outcome.kind === 'value' ? numberText(outcome.value) : null)),
       answers.map(({ outcome }) => (outcome.kind === 'failed' ? outcome.reason : null)),
     ],
   })
   const judged = rows.map(({ id, verdict, expression_id }) => ({ taskId: id, verdict, expressionId: expression_id }))
   return { judged, readied: rows[0]?.readied ?? 0 }
-}
-
-function floatText(value: number): string {
-  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** How long leases hold, in ms. */
@@ -186,6 +181,17 @@ export async function startTasks(tx: Queryable, starts: readonly Start[], times:
       timesOf(times),
     ],
   })
+}
+
+/** Leased tasks: those that were started, and those that still wait for it. */
+export async function countLeased(tx: Queryable): Promise<{ readonly started: number; readonly offered: number }> {
+  const { rows } = await tx.query<{ started: number; offered: number }>({
+    name: 'calculator.count-leased',
+    replan: true,
+    text: `select count(started_at)::int as started, (count(*) - count(started_at))::int as offered
+             from calculator.task where status = 'running'`,
+  })
+  return rows[0] ?? { started: 0, offered: 0 }
 }
 
 /** Locks the expressions of tasks, in order, before several statements change them. */
