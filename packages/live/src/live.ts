@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Database, Transaction } from '@headrace/database'
 import { openEventStream, type Reply, type Request } from '@headrace/http-kit'
 import type { PubSub } from '@headrace/keyvalue'
@@ -127,21 +128,23 @@ class StartedLive implements Live {
     // Entered before the head is read: what happens in between is heard.
     const subject = this.#hub.enter(name)
     let head: number
+    let answer: ServerResponse
     try {
       head = await this.#store.head(name)
       requireReached(resumed ?? head, head)
+      answer = openEventStream(request, reply)
     } catch (error) {
       this.#hub.leave(subject)
       throw error
     }
-    const answer = openEventStream(request, reply)
     const position = resumed ?? head
     const { bufferLimitBytes } = this.#settings
     const connection = new Connection({ answer, subject, position, snapshot, bufferLimitBytes })
     // The client may have gone while the head was read.
     if (connection.isClosed || this.#stopping !== undefined) {
       connection.end()
-      return this.#hub.leave(subject)
+      this.#hub.leave(subject)
+      return
     }
     connection.write(connectedFrame(position, this.#retryMs()))
     this.#serve(connection, head, answer)
@@ -156,7 +159,7 @@ class StartedLive implements Live {
     return this.stop()
   }
 
-  #serve(connection: Connection, head: number, answer: { once(event: 'close', action: () => void): unknown }): void {
+  #serve(connection: Connection, head: number, answer: ServerResponse): void {
     const endBeats = this.#heartbeat.add(connection)
     answer.once('close', () => {
       endBeats()
