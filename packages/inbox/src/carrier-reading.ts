@@ -1,4 +1,5 @@
-import type { CarrierPosition, Transport } from '@headrace/transport'
+import type { Batch, CarrierPosition, Transport } from '@headrace/transport'
+import type { CarrierMove, LaneMessage } from './batch.ts'
 
 /** One carrier of a leased partition, and where its reading stands. */
 export interface CarrierReading {
@@ -30,6 +31,26 @@ export async function isExhausted(
   } catch {
     return false
   }
+}
+
+/** Time in ms after which a carrier goes back to what it passed over, although nothing has arrived in between. */
+const gapWaitMs = 200
+/** Longest such time, once going back was in vain. */
+const gapMaxWaitMs = 5_000
+
+/** How long a carrier waits before it goes back to what it passed over for the nth time. */
+export function waitMs(vain: number): number {
+  return Math.min(gapWaitMs * 2 ** (vain - 1), gapMaxWaitMs)
+}
+
+/** Where another carrier than the log is read on after this message; nowhere new while something was passed over. */
+export function moveAfter(
+  { transport, passed }: CarrierReading,
+  { incarnation }: Batch,
+  last: LaneMessage | undefined,
+): CarrierMove | undefined {
+  if (transport.isLog || passed !== undefined || last === undefined) return undefined
+  return { carrier: transport.name, next: { incarnation, number: last.message.position + 1 } }
 }
 
 /** What the leases of this process have passed, so that a carrier's partition which several share is told the least. */

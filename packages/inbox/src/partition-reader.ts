@@ -7,18 +7,9 @@ import {
   type ReadFrom,
   type Transport,
 } from '@headrace/transport'
-import {
-  type BatchNeeds,
-  type CarrierMove,
-  fenced,
-  handleOnTrial,
-  isFenced,
-  type LaneMessage,
-  type LaneRun,
-} from './batch.ts'
-import { type CarrierReading, isExhausted, type Progress } from './carrier-reading.ts'
-import type { Combiner } from './combiner.ts'
-import { type Exclusion, Turns } from './exclusion.ts'
+import { fenced, isFenced, type LaneMessage } from './batch.ts'
+import { type CarrierReading, isExhausted, moveAfter, type Progress, waitMs } from './carrier-reading.ts'
+import { Turns } from './exclusion.ts'
 import { storable } from './foreign.ts'
 import {
   carrierPosition,
@@ -30,28 +21,22 @@ import {
   openLane,
   startOrigin,
   takeLanes,
-  wholeBatch,
 } from './lanes.ts'
 import { declareLeases, type Lease, type LeaseHolder } from './leases.ts'
+import { Suspects, type SuspectsNeeds } from './suspects.ts'
 
-export interface PartitionReaderNeeds extends BatchNeeds {
+export interface PartitionReaderNeeds extends SuspectsNeeds {
   readonly carriers: readonly Transport[]
-  /** Handles what all partitions of this process bring. */
-  readonly combiner: Combiner
   readonly progress: Progress
-  /** Trials run alone in this process. */
-  readonly exclusion: Exclusion
   /** Resolves when there is room for what a batch may queue. */
   readonly room: (signal: AbortSignal) => Promise<void>
   readonly onError: (error: unknown, name: string) => void
 }
 
-/** Messages that run one by one after an owner died with a batch on trial, to find the one that killed it. */
-const trialMessages = 256
-/** Time in ms after which a carrier goes back to what it passed over, although nothing has arrived in between. */
-const gapWaitMs = 200
-/** Longest such time, once going back was in vain. */
-const gapMaxWaitMs = 5_000
+/** Pause in ms of a lease that a carrier holds nothing of. */
+const idleMs = 60_000
+/** Times that a carrier goes back in vain, some 6 s, before a lane opens behind where its relay says that it began. */
+const vainBeforeDropped = 6
 
 /**
  * Reads one leased partition from every carrier and hands messages to their lanes. A lane takes only the message that
@@ -71,16 +56,12 @@ export class PartitionReader implements LeaseHolder {
   readonly #carriers: CarrierReading[] = []
   /** Carriers that hold anything of this partition. */
   #sources: number
-  /** The least offset seen of each log whose lane is not open yet. */
-  readonly #unopened = new Map<string, number>()
+  /** Of each log whose lane is not open yet the least offset seen, and where its relay said that it began. */
+  readonly #unopened = new Map<string, { readonly first: number; readonly base: number | undefined }>()
   /** One batch of this partition at a time, whichever carrier brought it. */
   readonly #order = new Turns()
   readonly #run: Promise<void>
-  /**
-   * After an owner died: its lanes' next batches run alone, on record. Where one dies with such a batch, the next owner
-   * runs the lane's messages one by one, on record.
-   */
-  readonly #suspects = new Map<Lane, 'batch' | { left: number }>()
+  readonly #suspects: Suspects
 
   constructor(needs: PartitionReaderNeeds, lease: Lease) {
     this.lease = lease
@@ -88,6 +69,7 @@ export class PartitionReader implements LeaseHolder {
     this.#place = { group: needs.rules.group, topic: needs.rules.topic, partition: lease.partition }
     this.#signal = AbortSignal.any([this.#stopping.signal, lease.term.signal])
     this.#sources = needs.carriers.length
+    this.#suspects = new Suspects(needs, this.#signal)
     this.#run = this.#read()
   }
 
@@ -121,8 +103,7 @@ export class PartitionReader implements LeaseHolder {
     for (const lane of lanes ?? []) {
       this.#lanes.set(lane.origin, lane)
       // Work is handled elsewhere; its batches run nobody's code.
-      if (!this.lease.unreleased || this.#needs.rules.isWork) continue
-      this.#suspects.set(lane, lane.trialId === undefined ? 'batch' : { left: trialMessages })
+      if (this.lease.unreleased && !this.#needs.rules.isWork) this.#suspects.add(lane)
     }
   }
 
@@ -169,8 +150,12 @@ export class PartitionReader implements LeaseHolder {
 
   async #readFrom(transport: Transport): Promise<void> {
     const carrier = await this.#persist(() => this.#open(transport))
-    if (carrier === 'nothing of ours') this.#sources -= 1
-    if (carrier === undefined || carrier === 'nothing of ours') return
+    if (carrier === undefined) return
+    if (carrier === 'nothing of ours') {
+      this.#sources -= 1
+      while (!this.#signal.aborted) await sleep(idleMs, this.#signal)
+      return
+    }
     this.#carriers.push(carrier)
     while (!this.#signal.aborted) await this.#persist(() => this.#readOnce(carrier))
   }
@@ -207,8 +192,8 @@ export class PartitionReader implements LeaseHolder {
     }
     const lane = this.#lanes.get(this.#needs.log.id)
     if (lane === undefined) return { kind: 'beginning' }
-    const position = { incarnation: lane.origin, number: lane.position + 1 }
-    return { kind: 'position', position, atMs: lane.seenUntilMs }
+    carrier.next = { incarnation: lane.origin, number: lane.position + 1 }
+    return { kind: 'position', position: carrier.next, atMs: lane.seenUntilMs }
   }
 
   /** Takes from a batch what comes next in its lanes. */
@@ -218,7 +203,8 @@ export class PartitionReader implements LeaseHolder {
     for (const carried of batch.messages) {
       const message = carried.origin === undefined ? storable(carried) : carried
       const address = laneAddress(message, carrier.transport.name, batch.incarnation)
-      if (!this.#isOurs(carrier, message)) continue
+      // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
+      if ((message.origin?.partition ?? carrier.partition) !== this.#place.partition) continue
       const known = this.#lanes.get(address.origin)
       if (known === undefined && message.position <= start) continue
       const lane = known ?? (await this.#laneFrom(message, address))
@@ -245,11 +231,6 @@ export class PartitionReader implements LeaseHolder {
     this.#advance(carrier, batch)
   }
 
-  /** Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own. */
-  #isOurs(carrier: CarrierReading, message: CarriedMessage): boolean {
-    return (message.origin?.partition ?? carrier.partition) === this.#place.partition
-  }
-
   /**
    * The lane that begins with this message: of a foreign producer with the first that comes, of a log elsewhere with the
    * first that any carrier holds. Undefined while another, or this one later, may hold what is before it.
@@ -259,7 +240,8 @@ export class PartitionReader implements LeaseHolder {
     const begins = origin?.base === undefined || offset === origin.base + 1
     const isFirst = offset === 1 || (begins && this.#needs.carriers.length === 1)
     if (!address.gapless || isFirst) return this.#openLane(address.origin, offset - 1)
-    this.#unopened.set(address.origin, Math.min(this.#unopened.get(address.origin) ?? offset, offset))
+    const first = Math.min(this.#unopened.get(address.origin)?.first ?? offset, offset)
+    this.#unopened.set(address.origin, { first, base: origin?.base })
     return undefined
   }
 
@@ -275,20 +257,25 @@ export class PartitionReader implements LeaseHolder {
     if (carrier.passed !== undefined) return
     carrier.passed = { position: message.position, incarnation: batch.incarnation, origin, offset }
     carrier.vain += 1
-    if (carrier.vain > 1) void this.#settle(origin, offset)
+    if (carrier.vain > 1) {
+      const settling = this.#settle(origin, offset, carrier.vain)
+      settling.catch((error: unknown) => this.#needs.onError(error, `opening ${this.#place.topic}`))
+    }
     const { again } = carrier
-    void sleep(Math.min(gapWaitMs * 2 ** (carrier.vain - 1), gapMaxWaitMs), this.#signal).then(() => again.abort())
+    void sleep(waitMs(carrier.vain), this.#signal).then(() => again.abort())
   }
 
   /** Once no carrier can bring what is before this offset: a gap, or where a new lane begins. */
-  async #settle(origin: string, offset: number): Promise<void> {
+  async #settle(origin: string, offset: number, vain: number): Promise<void> {
     const exhausted = await Promise.all(this.#carriers.map((carrier) => isExhausted(carrier, this.#place.topic)))
     if (exhausted.length < this.#sources || exhausted.includes(false)) return
     await this.#order.take(async () => {
       const lane = this.#lanes.get(origin)
       if (this.#signal.aborted || (lane !== undefined && lane.position + 1 >= offset)) return
       if (lane !== undefined) return this.#needs.events.gap?.({ ...this.#place, origin, position: lane.position })
-      const first = this.#unopened.get(origin) ?? offset
+      const { first = offset, base } = this.#unopened.get(origin) ?? {}
+      // A relay that was cut off publishes again at once; what retention has dropped never comes.
+      if (base !== undefined && first > base + 1 && vain < vainBeforeDropped) return
       this.#reached(await this.#openLane(origin, first - 1))
     })
   }
@@ -317,40 +304,12 @@ export class PartitionReader implements LeaseHolder {
       while (rest.length > 0 && !this.#signal.aborted) {
         const part = rest.slice(0, maxMessages)
         const fromLog = carrier.transport.isLog
-        await this.#handle({ lane, messages: part, fromLog, move: this.#moveAfter(carrier, batch, part.at(-1)) })
+        await this.#suspects.handle({ lane, messages: part, fromLog, move: moveAfter(carrier, batch, part.at(-1)) })
         rest = rest.slice(maxMessages)
       }
     })
-    carrier.vain = 0
+    // What another lane waits for is no nearer.
+    if (carrier.passed === undefined || carrier.passed.origin === lane.origin) carrier.vain = 0
     this.#reached(lane)
-  }
-
-  async #handle(run: LaneRun): Promise<void> {
-    const { combiner, exclusion } = this.#needs
-    const suspect = this.#suspects.get(run.lane)
-    if (suspect === undefined) return combiner.submit(run)
-    if (suspect !== 'batch') return this.#handleSingly(run, suspect)
-    const [first] = run.messages
-    const id = run.messages.length === 1 && first !== undefined ? first.message.id : wholeBatch
-    await exclusion.alone(() => handleOnTrial(this.#needs, run, { id, carried: 0 }))
-    this.#suspects.delete(run.lane)
-  }
-
-  async #handleSingly(batch: LaneRun, suspect: { left: number }): Promise<void> {
-    const { lane, messages } = batch
-    for (const message of messages.filter(({ address }) => address.offset > lane.position)) {
-      if (this.#signal.aborted) return
-      const run = { ...batch, messages: [message], move: undefined }
-      await this.#needs.exclusion.alone(() => handleOnTrial(this.#needs, run, { id: message.message.id, carried: 1 }))
-      suspect.left -= 1
-    }
-    if (suspect.left <= 0) this.#suspects.delete(lane)
-  }
-
-  /** Where another carrier than the log is read on after this message; nowhere new while something was passed over. */
-  #moveAfter(carrier: CarrierReading, batch: Batch, last: LaneMessage | undefined): CarrierMove | undefined {
-    if (carrier.transport.isLog || carrier.passed !== undefined || last === undefined) return undefined
-    const next = { incarnation: batch.incarnation, number: last.message.position + 1 }
-    return { carrier: carrier.transport.name, next }
   }
 }
