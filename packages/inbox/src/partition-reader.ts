@@ -33,8 +33,6 @@ export interface PartitionReaderNeeds extends SuspectsNeeds {
   readonly onError: (error: unknown, name: string) => void
 }
 
-/** Pause in ms of a lease that a carrier holds nothing of. */
-const idleMs = 60_000
 /** Times that a carrier goes back in vain, some 6 s, before a lane opens behind where its relay says that it began. */
 const vainBeforeDropped = 6
 
@@ -54,8 +52,6 @@ export class PartitionReader implements LeaseHolder {
   readonly #signal: AbortSignal
   readonly #lanes = new Map<string, Lane>()
   readonly #carriers: CarrierReading[] = []
-  /** Carriers that hold anything of this partition. */
-  #sources: number
   /** Of each log whose lane is not open yet the least offset seen, and where its relay said that it began. */
   readonly #unopened = new Map<string, { readonly first: number; readonly base: number | undefined }>()
   /** One batch of this partition at a time, whichever carrier brought it. */
@@ -68,7 +64,6 @@ export class PartitionReader implements LeaseHolder {
     this.#needs = needs
     this.#place = { group: needs.rules.group, topic: needs.rules.topic, partition: lease.partition }
     this.#signal = AbortSignal.any([this.#stopping.signal, lease.term.signal])
-    this.#sources = needs.carriers.length
     this.#suspects = new Suspects(needs, this.#signal)
     this.#run = this.#read()
   }
@@ -107,11 +102,9 @@ export class PartitionReader implements LeaseHolder {
     }
   }
 
-  /** Leases beyond the partitions of a log are those of a carrier that has more: others hold nothing of theirs. */
-  async #open(transport: Transport): Promise<CarrierReading | 'nothing of ours'> {
+  async #open(transport: Transport): Promise<CarrierReading> {
     const lease = this.#place.partition
     const count = await transport.partitions(this.#place.topic)
-    if (lease >= Math.max(count, logPartitions)) return 'nothing of ours'
     // One lease makes those that a wider carrier needs: all members see them when they next look at their shares.
     if (lease === 0 && count > logPartitions) await declareLeases(this.#needs.database, this.#place, count)
     const partition = lease % count
@@ -151,11 +144,6 @@ export class PartitionReader implements LeaseHolder {
   async #readFrom(transport: Transport): Promise<void> {
     const carrier = await this.#persist(() => this.#open(transport))
     if (carrier === undefined) return
-    if (carrier === 'nothing of ours') {
-      this.#sources -= 1
-      while (!this.#signal.aborted) await sleep(idleMs, this.#signal)
-      return
-    }
     this.#carriers.push(carrier)
     while (!this.#signal.aborted) await this.#persist(() => this.#readOnce(carrier))
   }
@@ -268,7 +256,7 @@ export class PartitionReader implements LeaseHolder {
   /** Once no carrier can bring what is before this offset: a gap, or where a new lane begins. */
   async #settle(origin: string, offset: number, vain: number): Promise<void> {
     const exhausted = await Promise.all(this.#carriers.map((carrier) => isExhausted(carrier, this.#place.topic)))
-    if (exhausted.length < this.#sources || exhausted.includes(false)) return
+    if (exhausted.length < this.#needs.carriers.length || exhausted.includes(false)) return
     await this.#order.take(async () => {
       const lane = this.#lanes.get(origin)
       if (this.#signal.aborted || (lane !== undefined && lane.position + 1 >= offset)) return
