@@ -153,14 +153,19 @@ const projectModel = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
+/** Runs one of Kafka's own programs to its end and returns what it printed. */
+export async function kafkaProgram(mainClass: string, args: readonly string[]): Promise<string> {
+  const java = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${await libraries()}/*`, mainClass]
+  return run(await javaProgram(), [...java, ...args])
+}
+
 /** The data directory of a node that has never run. Formatting takes a second, copying none. */
 function formatted(nodeId: number): Promise<string> {
   return cached(`kafka-${version}-node-${nodeId}`, async (folder) => {
     const config = join(folder, '..', `kafka-${version}-node-${nodeId}.properties`)
     const ports = Array.from({ length: nodeId }, (_, at) => ({ client: 1 + at, controller: 101 + at }))
     await writeFile(config, properties({ directory: folder, ports }, nodeId - 1, folder))
-    const args = ['-cp', `${await libraries()}/*`, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config]
-    await run(await javaProgram(), args)
+    await kafkaProgram('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', config])
     await rm(config)
   })
 }

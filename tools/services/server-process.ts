@@ -77,7 +77,9 @@ function runsIn(pid: number, directory: string): boolean {
     if (process.platform !== 'linux') return process.kill(pid, 0)
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
     if (/^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2))) return false
-    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(directory)
+    // Java goes elsewhere for a moment while it starts, and Redis changes its command line.
+    const own = realpathSync(directory)
+    return readlinkSync(`/proc/${pid}/cwd`) === own || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(own)
   } catch {
     return false
   }

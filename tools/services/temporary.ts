@@ -12,7 +12,8 @@ cat > /dev/null
 for file in "$0"/*/pid; do
   [ -f "$file" ] || continue
   pid=$(cat "$file")
-  if [ -d /proc/self ]; then [ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$file")" ] || continue
+  if [ -d /proc/self ]; then
+    [ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$file")" ] || grep -qF "$(dirname "$file")" "/proc/$pid/cmdline" || continue
   else ps -ww -o command= -p "$pid" | grep -qF "$0" || continue; fi
   kill -KILL "$pid"
 done 2>/dev/null

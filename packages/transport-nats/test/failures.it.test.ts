@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { PlatformError, sleep } from '@headrace/runtime'
 import { type Message, PublishError, type Transport } from '@headrace/transport'
+import { Follower, relayed } from '@headrace/transport/suite'
 import { natsTransport } from '@headrace/transport-nats'
 import { startNats, type TestService } from '../../../tools/services/testing.ts'
 import { administer } from './support/administration.ts'
 import { coreTransport } from './support/core-mutant.ts'
-import { Follower, relayed } from './support/walking.ts'
 
 const numbered = (name: string, count: number, first = 1): Message[] =>
   Array.from({ length: count }, (_, at) => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { PublishError } from '@headrace/transport'
+import { Follower } from '@headrace/transport/suite'
 import { natsTransport } from '@headrace/transport-nats'
 import { testNats } from '../../../tools/services/testing.ts'
 import { type Administration, administer } from './support/administration.ts'
-import { Follower } from './support/walking.ts'
 
 const body = { id: '7', source: 's', payload: 'aGFsbG8=' }
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { it } from 'node:test'
 import { sleep } from '@headrace/runtime'
+import { Follower, relayed } from '@headrace/transport/suite'
 import { natsTransport } from '@headrace/transport-nats'
 import { startNats } from '../../../tools/services/testing.ts'
 import { administer } from './support/administration.ts'
-import { Follower, relayed } from './support/walking.ts'
 
 it('three nodes with three replicas: the loss of the one that leads loses nothing, and keeps the order', async () => {
   await using servers = await startNats({ nodes: 3 })

@@ -1,7 +1,8 @@
 import { backoffMs, sleep, withDeadline } from '@headrace/runtime'
-import type { Batch, CarriedMessage, OutgoingMessage, ReadFrom, Transport } from '@headrace/transport'
+import type { CarriedMessage } from '../message.ts'
+import type { Batch, OutgoingMessage, ReadFrom, Transport } from '../transport.ts'
 
-export const deadlineMs = 60_000
+const deadlineMs = 60_000
 
 /** Publishes as a relay does: on any failure all again, in order, until the carrier has confirmed it. Returns how often it failed. */
 export async function relayed(
@@ -59,8 +60,9 @@ export class Follower implements AsyncDisposable {
         for await (const batch of carrier.read(topic, partition, from, { signal })) from = this.#take(batch)
       } catch {
         this.failures += 1
-        await sleep(100, signal)
       }
+      // Also after a read that ended because its carrier was stopped.
+      await sleep(100, signal)
     }
   }
 
