@@ -82,6 +82,26 @@ describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
   })
 })
 
+describe('a gateway whose modules all run elsewhere', { timeout: 60_000 }, () => {
+  it('serves every path that a process with everything serves', async () => {
+    await using whole = await testPlatform()
+    const { body } = await get(`${whole.at('gateway')}/openapi.json`)
+    const nowhere = { AUTH_URL: nobody, CALCULATOR_URL: nobody, ORDERS_URL: nobody, PAYMENTS_URL: nobody }
+    const pipeline = { INGEST_URL: nobody, PROCESSOR_URL: nobody }
+    await using gateway = await testPlatform({
+      only: 'gateway',
+      env: { ...nowhere, ...pipeline, ORDER_LOOKUP_URL: nobody, ORDER_INTAKE_URL: nobody },
+    })
+    for (const [path, operations] of Object.entries(body['paths'] as Record<string, object>)) {
+      for (const method of Object.keys(operations)) {
+        const url = `${gateway.at('gateway')}${path.replaceAll(/\{\w+\}/g, 'x')}`
+        const { status } = await fetch(url, { method: method.toUpperCase() })
+        assert.ok(status !== 404 && status !== 405, `${method} ${path} was answered ${status}`)
+      }
+    }
+  })
+})
+
 describe('ingest with the queue in another process’s memory', { timeout: 60_000 }, () => {
   it('refuses while that process is away, with nothing accepted and its key free', async () => {
     await using database = await testDatabase()
