@@ -9,6 +9,9 @@ export type AmountReading =
   /** `reason` names the field and its value. */
   | { readonly kind: 'invalid'; readonly reason: string }
 
+/** Up to here a JSON number tells hundredths apart: above 2^46 doubles lie further from each other. */
+const largestMinor = 2n ** 46n * 100n
+
 /** A field that is no amount. */
 class NoAmount extends Error {}
 
@@ -19,7 +22,7 @@ class NoAmount extends Error {}
 export function readAmount(payload: Payload): AmountReading {
   try {
     const minor = roundToMinor(exactAmount(payload))
-    if (minor > BigInt(Number.MAX_SAFE_INTEGER)) throw new NoAmount(`the payload's amount is too large`)
+    if (minor > largestMinor) throw new NoAmount(`the payload's amount is too large`)
     return { kind: 'amount', minor: Number(minor) }
   } catch (error) {
     if (error instanceof NoAmount) return { kind: 'invalid', reason: error.message }

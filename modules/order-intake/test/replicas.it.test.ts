@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import type { Delivery } from '@headrace/inbox'
+import type { KeyValue } from '@headrace/keyvalue'
+import { PlatformError } from '@headrace/runtime'
+import { orderResultKey } from '../src/contract.ts'
+import { eventsHandler } from '../src/worker/handle-events.ts'
+import { resultsTopic } from '../src/worker/start.ts'
+import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
+
+const deadlineMs = 30_000
+
+describe('several replicas', { timeout: 120_000 }, () => {
+  it('each request is released by its own event’s acknowledgement, whichever replica hears it, also without hints', async () => {
+    for (const withoutHints of [false, true]) {
+      await using one = await startApi({ withoutHints })
+      const { url } = one.station
+      await using two = await startApi({ url, withoutHints })
+      await using _worker = await startWorker({ url })
+      const user_id = newUser()
+      const placed = await Promise.all(
+        Array.from({ length: 40 }, (_, n) => (n % 2 ? one : two).place({ user_id, payload: { n } })),
+      )
+      assert.deepEqual(
+        placed.map(({ status }) => status),
+        Array(40).fill(201),
+      )
+      for (const [n, { body }] of placed.entries()) {
+        const { order } = (await one.get(body.order_id)).body
+        assert.deepEqual([order.status, order.payload_json], ['done', { n }])
+      }
+    }
+  })
+})
+
+/** The key-value store of a station, which can be away. */
+function unreliable(keyvalue: KeyValue): KeyValue & { isAway: boolean } {
+  const store = {
+    ...keyvalue,
+    isAway: false,
+    async set(...args: Parameters<KeyValue['set']>) {
+      if (store.isAway) throw new PlatformError('KEYVALUE_UNAVAILABLE', 'the store is away')
+      return keyvalue.set(...args)
+    },
+  }
+  return store
+}
+
+describe('what is away', { timeout: 120_000 }, () => {
+  it('the worker, for longer than the time-out: 202, and later complete', async () => {
+    await using api = await startApi({ env: { ACK_TIMEOUT_MS: '100' } })
+    const user_id = newUser()
+    const placed = await api.place({ user_id, payload: { amount: 5 } }, { headers: { 'idempotency-key': 'k' } })
+    assert.deepEqual([placed.status, placed.body.status], [202, 'accepted'])
+    const { order_id } = placed.body
+    const path = placed.headers.get('location')
+    assert.equal(path, `/orders/${order_id}`)
+    assert.equal((await api.get(order_id)).body.order.status, 'new')
+    await using _worker = await startWorker({ url: api.station.url })
+    const isDone = async () => (await api.get(order_id)).body.order.status === 'done'
+    await untilTrue('the order is done', isDone, deadlineMs)
+    const again = await api.place({ user_id, payload: { amount: 5 } }, { headers: { 'idempotency-key': 'k' } })
+    assert.deepEqual([again.status, again.body], [202, placed.body])
+  })
+
+  it('the key-value store: nobody is told before the result is there', async () => {
+    await using api = await startApi({ env: { ACK_TIMEOUT_MS: '300' } })
+    const { url, keyvalue } = api.station
+    const store = unreliable(keyvalue)
+    await using _worker = await startWorker({ url, keyvalue: store })
+    store.isAway = true
+    const user_id = newUser()
+    const placed = await api.place({ user_id, payload: { amount: 5 } })
+    assert.equal(placed.status, 202)
+    const { order_id } = placed.body
+    assert.equal((await api.get(order_id)).body.order.status, 'new')
+    store.isAway = false
+    const isDone = async () => (await api.get(order_id)).body.order.status === 'done'
+    await untilTrue('the order is done', isDone, deadlineMs)
+    assert.ok(await keyvalue.get(orderResultKey(order_id)))
+    await keyvalue.delete(orderResultKey(order_id))
+    assert.equal((await api.get(order_id)).body.order.amount, 5)
+  })
+})
+
+describe('foreign events', { timeout: 120_000 }, () => {
+  const stack = new AsyncDisposableStack()
+  let api: Api
+  let worker: RunningRole
+  let last = 0
+  before(async () => {
+    api = stack.use(await startApi())
+    worker = stack.use(await startWorker({ url: api.station.url }))
+  })
+  after(() => stack.disposeAsync())
+
+  /** As a broker brings what a foreign producer wrote: without an origin in a log of ours. */
+  async function bring(event: unknown): Promise<void> {
+    last += 1
+    const delivery: Delivery = {
+      topic: 'orders.events',
+      id: `foreign-${last}`,
+      key: '',
+      type: '',
+      headers: {},
+      body: Buffer.from(JSON.stringify(event)),
+      position: last,
+      at: Date.now(),
+      attempt: 1,
+      spot: { origin: 'kafka/topic', partition: 0, offset: last },
+    }
+    const now = () => new Date().toISOString()
+    const handle = eventsHandler({ resultsTopic, messageLimitBytes: 921_600, now })
+    await worker.station.log.inTransaction((tx) => handle(tx, [delivery]))
+  }
+  const statusOf = async (id: string) => (await api.get(id)).body.order?.status
+  const isAt = (id: string, status: string) =>
+    untilTrue(`${id} is ${status}`, async () => (await statusOf(id)) === status, deadlineMs)
+
+  it('an unknown order is created, without its external id where that is taken', async () => {
+    const user_id = newUser()
+    await api.place({ user_id, payload: {}, external_id: 'taken' })
+    const [free, named] = [newUser(), newUser()]
+    await bring({ order_id: free, user_id, payload: { amount: 3 }, external_id: 'free' })
+    await bring({ order_id: named, user_id, payload: { amount: 4 }, external_id: 'taken' })
+    await isAt(free, 'done')
+    await isAt(named, 'done')
+    assert.equal((await api.byExternal('free', user_id)).body.order.order_id, free)
+    const { order } = (await api.get(named)).body
+    assert.deepEqual([order.amount, order.external_id], [4, undefined])
+    assert.notEqual((await api.byExternal('taken', user_id)).body.order.order_id, named)
+  })
+
+  it('a known order is updated, and one that they have deleted rejects what the api has not known', async () => {
+    const user_id = newUser()
+    const { order_id } = (await api.place({ user_id, payload: { amount: 1 } })).body
+    await bring({ order_id, user_id, payload: { amount: 2 } })
+    const isUpdated = async () => (await api.get(order_id)).body.order.amount === 2
+    await untilTrue('the update is there', isUpdated, deadlineMs)
+    await bring({ order_id, user_id, status: 'deleted' })
+    // Before the api has heard of it, or after: the answer is the same.
+    const late = await api.place({ order_id, user_id, payload: { amount: 3 } })
+    assert.deepEqual([late.status, late.body.code], [409, 'order_deleted'])
+    await isAt(order_id, 'deleted')
+    await bring({ order_id, user_id, payload: { amount: 9 } })
+    await bring({ order_id, user_id: newUser(), payload: { amount: 9 } })
+    const other = newUser()
+    await bring({ order_id: other, user_id, payload: { amount: -1 } })
+    await bring({ order_id: other, user_id, payload: { amount: 1 } })
+    await isAt(other, 'done')
+    const { order } = (await api.get(order_id)).body
+    assert.deepEqual([order.status, order.amount], ['deleted', 2])
+  })
+})
