@@ -3,7 +3,9 @@ import { describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
 import { httpKitMigrations } from '@headrace/http-kit'
 import { sleep } from '@headrace/runtime'
+import type { Station } from '@headrace/station'
 import { testStation } from '@headrace/station/testing'
+import { logPartitions } from '@headrace/transport'
 import type { OrderEvent } from '../src/contract.ts'
 import { orderIntakeApiMigrations, orderIntakeWorkerMigrations } from '../src/module.ts'
 import { lockApplied } from '../src/store/applied-orders.ts'
@@ -79,7 +81,7 @@ describe('order intake whose processes are killed', { timeout: 300_000 }, () => 
     })()
     await Promise.all([writingEnds, killing, watching])
 
-    const written = await lastWrites(station)
+    const written = await eventsOf(station)
     const everything = [...written.values()].flat()
     const names = everything.map(({ payload }) => payload?.['n'])
     for (const [n, order_id] of accepted) {
@@ -119,10 +121,13 @@ async function untilAnswered<Body>(
 }
 
 /** The events of each order as they stand in the log: the order in which they were accepted. */
-async function lastWrites(station: Awaited<ReturnType<typeof testStation>>): Promise<Map<string, OrderEvent[]>> {
-  const { rows } = await station.database.query<{ key: string; body: Buffer }>({
-    text: `select key, body from headrace.log where topic = 'orders.events' order by partition, "offset"`,
-  })
-  const events = rows.map(({ body }) => JSON.parse(body.toString('utf8')) as OrderEvent)
-  return Map.groupBy(events, ({ order_id }) => order_id)
+async function eventsOf({ log }: Pick<Station, 'log'>): Promise<Map<string, OrderEvent[]>> {
+  const topic = 'orders.events'
+  const limits = { from: 1, sinceMs: 0, maxMessages: 100_000, maxBytes: 2 ** 30 }
+  const partitions = Array.from({ length: logPartitions }, (_, partition) => log.read({ topic, partition, ...limits }))
+  const bodies = (await Promise.all(partitions)).flat().map(({ body }) => Buffer.from(body).toString('utf8'))
+  return Map.groupBy(
+    bodies.map((body) => JSON.parse(body) as OrderEvent),
+    ({ order_id }) => order_id,
+  )
 }
