@@ -108,7 +108,9 @@ export class PartitionReader implements LeaseHolder {
     // One lease makes those that a wider carrier needs: all members see them when they next look at their shares.
     if (lease === 0 && count > logPartitions) await declareLeases(this.#needs.database, this.#place, count)
     const partition = lease % count
-    const sharers = count < logPartitions ? Math.ceil((logPartitions - partition) / count) : 1
+    // A lease beyond what this carrier has finds nothing of its own there, and has no say in what was passed.
+    const isOwner = lease < Math.max(count, logPartitions)
+    const sharers = isOwner ? Math.max(Math.ceil((logPartitions - partition) / count), 1) : Number.POSITIVE_INFINITY
     const next = transport.isLog ? undefined : await this.#start(transport, partition)
     return { transport, partition, sharers, next, passed: undefined, vain: 0, again: new AbortController() }
   }

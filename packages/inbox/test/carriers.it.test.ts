@@ -211,6 +211,27 @@ describe('carriers', () => {
     assert.ok(consumer.partitions.includes(0))
   })
 
+  it('leases of a wide carrier have no say in what was passed of a narrower one', async () => {
+    const topic = 'wide-and-narrow'
+    const [wide, narrow] = [new FakeCarrier('wide', 20), new FakeCarrier('narrow', 16)]
+    const first = gate('the first message is being handled')
+    const counts = new Map<string, number>()
+    for (let n = 0; n < 3; n += 1) narrow.put(1, nextMessage(counts, 'narrow'))
+    wide.put(17, nextMessage(counts, 'wide'))
+    const handle = recording(topic, ({ id }) => (id === 'narrow#1' ? first.pass() : undefined))
+    await using consumer = await member.consume(
+      { group: `g-${topic}`, topic, handle, maxMessages: 1 },
+      { carriers: [wide, narrow] },
+    )
+    await first.reached
+    await untilTrue('lease 17 is read', async () => (await effects(topic)) === 1, 10_000)
+    await delay(100)
+    assert.deepEqual(narrow.passedNotes, [])
+    first.open()
+    await effectsComplete(world.database, topic, counts, 10_000)
+    assert.equal(consumer.partitions.length, 20)
+  })
+
   it('a topic that was made anew is read from its start, and only what is new there has an effect', async () => {
     const topic = 'anew'
     const carrier = new FakeCarrier('a')
