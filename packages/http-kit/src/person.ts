@@ -33,6 +33,20 @@ export function actingUser(request: FastifyRequest, named?: string): string | un
 }
 
 /**
+ * Refuses a request whose path, query or body names another user than its token, with `FORBIDDEN`: also where the route
+ * does not look at it, so that nobody believes that it was done for that user. Run by every route that knows its caller.
+ */
+export function requireOwnName(request: FastifyRequest): void {
+  if (request.person === undefined) return
+  // Parsed, if there is any; looked at field by field.
+  for (const place of [request.params, request.query, request.body] as readonly unknown[]) {
+    if (typeof place !== 'object' || place === null || !Object.hasOwn(place, 'user_id')) continue
+    const { user_id: named } = place as { readonly user_id: unknown }
+    if (typeof named === 'string' || typeof named === 'number') actingUser(request, String(named))
+  }
+}
+
+/**
  * Tells whether a resource may be seen: by its owner, and by everybody where no token came and none is required. What
  * belongs to nobody is seen only so.
  */

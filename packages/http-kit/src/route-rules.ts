@@ -3,6 +3,7 @@ import type { onRequestHookHandler, RouteOptions } from 'fastify'
 import { type Access, accessOf, type Guard, internalGuard } from './access.ts'
 import { type Callers, callerGuard } from './callers.ts'
 import { docsPath } from './open-api.ts'
+import { requireOwnName } from './person.ts'
 import { requestMetrics } from './request-metrics.ts'
 
 export interface RouteRuleOptions {
@@ -20,8 +21,13 @@ export function routeRules(options: RouteRuleOptions): (route: RouteOptions) => 
   return (route) => {
     // The reference's own files are added by its plugin, which knows no access rules.
     if (options.docs !== undefined && isDocs(route.url)) route.config = { ...route.config, access: 'public' }
-    const guard = guardOf(accessOf(route), route)
+    const access = accessOf(route)
+    const guard = guardOf(access, route)
     if (guard !== undefined) route.onRequest = [asHook(guard), ...[route.onRequest ?? []].flat()]
+    if (access === 'person' || access === 'token') {
+      // Once the body is parsed and has the types that the route asks for.
+      route.preHandler = [asHook(requireOwnName), ...[route.preHandler ?? []].flat()]
+    }
     if (metrics !== undefined) route.onResponse = [metrics.hookFor(route), ...[route.onResponse ?? []].flat()]
   }
 }
@@ -54,7 +60,7 @@ function isDocs(url: string): boolean {
 }
 
 /** By callback, so that a guard that need not wait costs no turn. */
-function asHook(guard: Guard): onRequestHookHandler {
+function asHook(guard: Guard): (...call: Parameters<onRequestHookHandler>) => void {
   return (request, _reply, done) => {
     try {
       const waiting = guard(request)

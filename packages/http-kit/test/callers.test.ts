@@ -112,6 +112,38 @@ describe('who asks', () => {
     }
   })
 
+  it('nobody else is named, in path, query or body, also where the route does not look at it', async () => {
+    await using server = await serverWith(false)
+    for (const access of ['person', 'token'] as const) {
+      const at = { config: { access } } as const
+      server.app.post(`/${access}`, at, async () => 'done')
+      server.app.get(`/${access}/:user_id`, at, async () => 'done')
+    }
+    const status = async (method: 'GET' | 'POST', url: string, body?: object) => {
+      const headers = { authorization: 'Bearer anns-token' }
+      return (await server.app.inject({ method, url, headers, ...(body && { payload: body }) })).statusCode
+    }
+    for (const [named, expected] of [
+      [ann.uid, 200],
+      ['1', 200],
+      [bob.uid, 403],
+      ['2', 403],
+      ['', 403],
+    ] as const) {
+      for (const access of ['person', 'token']) {
+        assert.equal(await status('POST', `/${access}?user_id=${named}`, {}), expected)
+        assert.equal(await status('POST', `/${access}`, { user_id: named }), expected)
+        if (named !== '') assert.equal(await status('GET', `/${access}/${named}`), expected)
+      }
+    }
+    assert.equal(await status('POST', '/person', { user_id: 1 }), 200)
+    assert.equal(await status('POST', '/person', { user_id: 2 }), 403)
+    assert.equal(
+      (await server.app.inject({ method: 'POST', url: '/person', payload: { user_id: '2' } })).statusCode,
+      200,
+    )
+  })
+
   it('where nobody can say who they are, token routes are closed', async () => {
     await using server = await createHttpServer({ name: 't', logger: nullLogger })
     server.app.get('/strict', { config: { access: 'token' } }, async () => 1)
