@@ -4,10 +4,10 @@ import { PlatformError, type Running } from '@headrace/runtime'
 import type { GatewayContext } from './context.ts'
 import type { GatewayOffers } from './contract.ts'
 import { addProxiedRoute } from './proxy.ts'
-import { type RemoteModule, remoteModules } from './remote-modules.ts'
+import { type RemoteModule, type RemotePath, remoteModules } from './remote-modules.ts'
 import { addStatusRoute, askElsewhere, askHere } from './status.ts'
-import { addRemotePaths } from './streaming-proxy.ts'
-import { askReplica, type Upstream, upstream } from './upstream.ts'
+import { addRemotePaths, addRemoteStreams } from './streaming-proxy.ts'
+import { askReplica, streamingUpstream, type Upstream, upstream } from './upstream.ts'
 
 const ingestPath = '/api/v1/ingest'
 const messagesPath = '/api/v1/messages'
@@ -29,17 +29,21 @@ export async function startGateway({ settings, surfaces, offers, probes, runs }:
   })
   if (ingestHere === undefined) probes['ingest'] = () => requireReachable(ingest)
   if (processorHere === undefined) probes['processor'] = () => requireReachable(processor)
-  const elsewhere = remoteModules.filter(({ role }) => !runs(role)).map((module) => mount(app, module, settings))
+  const elsewhere = remoteModules.filter(({ role }) => !runs(role)).flatMap((module) => mount(app, module, settings))
   const stop = async () => {
     await Promise.all([ingest, processor, ...elsewhere].map((upstream) => upstream.close()))
   }
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-function mount(app: App, { paths, setting }: RemoteModule, settings: GatewayContext['settings']): Upstream {
+function mount(app: App, { paths, setting }: RemoteModule, settings: GatewayContext['settings']): Upstream[] {
   const elsewhere = upstream(settings[setting])
-  addRemotePaths(app, paths, setting, elsewhere)
-  return elsewhere
+  const streams = streamingUpstream(settings[setting])
+  const isStream = ({ stream }: RemotePath) => stream === true
+  const answered = paths.filter((path) => !isStream(path))
+  addRemotePaths(app, { paths: answered, variable: setting, upstream: elsewhere })
+  addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: streams })
+  return [elsewhere, streams]
 }
 
 /** One replica is enough. */

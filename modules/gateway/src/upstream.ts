@@ -1,6 +1,6 @@
 import { type Dispatcher, Pool } from 'undici'
 
-/** Connections to one replica at a time. */
+/** Connections to one replica at a time, for requests that are answered soon. */
 const connections = 64
 /** Longest time until a replica answers, in ms: longer than it takes to settle a lost commit. */
 const answerMs = 15_000
@@ -22,6 +22,15 @@ export interface Upstream {
 
 /** Connects to replicas when first used. */
 export function upstream(urls: readonly string[]): Upstream {
+  return over(urls, connections)
+}
+
+/** The same for streams, each of which keeps a connection to itself for as long as it lasts: as many as are asked for. */
+export function streamingUpstream(urls: readonly string[]): Upstream {
+  return over(urls, null)
+}
+
+function over(urls: readonly string[], connections: number | null): Upstream {
   const replicas = urls.map((url): Replica => {
     const { origin } = new URL(url)
     return { url: origin, pool: new Pool(origin, { connections, connect: { timeout: connectMs } }) }

@@ -23,7 +23,7 @@ async function gatewayBefore(answer: RequestListener) {
   stack.use(await startGateway(context))
   const { url } = await http.listen({ port: 0, variable: 'API_PORT' })
   const owned = stack.move()
-  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { url, stop: () => http.stop(), [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 describe('a request that the gateway hands on', { timeout: 30_000 }, () => {
@@ -121,6 +121,47 @@ describe('a module that runs elsewhere', { timeout: 30_000 }, () => {
     assert.equal((await reader?.read())?.value, 'id: 2\n\n')
     leaving.abort()
     await gone.promise
+  })
+
+  it('for a stream takes no room from others, however many streams there are', async () => {
+    await using gateway = await gatewayBefore((request, response) => {
+      if (request.url?.includes('/stream') !== true) return void response.end('{}')
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 1\n\n')
+    })
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const streams = Array.from({ length: 150 }, () => fetch(`${gateway.url}/orders-api/orders/stream`, { signal }))
+    assert.deepEqual([...new Set((await Promise.all(streams)).map(({ status }) => status))], [200])
+    assert.equal((await fetch(`${gateway.url}/orders-api/orders/x`)).status, 200)
+    leaving.abort()
+  })
+
+  it('for a stream is answered at once when the gateway stops or the replica breaks off', async () => {
+    let opened = Promise.withResolvers<() => void>()
+    await using gateway = await gatewayBefore((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('id: 1\n\n')
+      opened.resolve(() => void response.destroy())
+    })
+    const open = async () => (await fetch(`${gateway.url}/orders-api/orders/stream`)).text()
+    const broken = open()
+    const breakOff = await opened.promise
+    breakOff()
+    await broken
+    opened = Promise.withResolvers()
+    const ended = open()
+    await opened.promise
+    const began = performance.now()
+    await gateway.stop()
+    assert.ok(performance.now() - began < 5_000, 'the gateway waited for its streams')
+    await ended
+  })
+
+  it('of an EventSource that finds nobody is asked to come again, of others answered 503', async () => {
+    await using gateway = await gatewayBefore((_request, response) => response.destroy())
+    const url = `${gateway.url}/orders-api/orders/stream`
+    const answer = await fetch(url, { headers: { accept: 'text/event-stream' } })
+    assert.deepEqual([answer.status, await answer.text()], [200, ': unavailable\nretry: 1000\n\n'])
+    assert.equal((await fetch(url)).status, 503)
   })
 
   it('without an address is answered 503', async () => {

@@ -13,11 +13,11 @@ const servers = new WeakMap<Server, OpenStreams>()
  * Begins an answer of server-sent events and hands over what to write to. It lasts until its writer or the client ends
  * it, or the server stops, which ends all streams at once: clients come again by themselves, elsewhere. It may be
  * ended already: a `HEAD` has no body, and a server that stops keeps nobody. Throws `TypeError` on a route that does not
- * say `stream: true`: browsers could not come in.
+ * say that it is a stream: browsers could not come in.
  */
 export function openEventStream(request: FastifyRequest, reply: FastifyReply): ServerResponse {
   const { url, config } = request.routeOptions
-  if (config.stream !== true) throw new TypeError(`route ${url} is a stream: set config.stream to true`)
+  if (!config.stream) throw new TypeError(`route ${url} is a stream: set config.stream to true`)
   reply.hijack()
   const answer = reply.raw
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) answer.setHeader(name, value)
@@ -29,6 +29,18 @@ export function openEventStream(request: FastifyRequest, reply: FastifyReply): S
   streams.all.add(answer)
   answer.once('close', () => streams.all.delete(answer))
   return answer
+}
+
+/**
+ * Answers somebody who can only be told later: a browser's EventSource gives up for good on any status but 200, so it
+ * gets an empty stream and is told to come again, with the last event id that it had. Tells whether it is one; anybody
+ * else is to be told the error.
+ */
+export function askToComeAgain(request: FastifyRequest, reply: FastifyReply, retryMs = 1_000): boolean {
+  if (request.method !== 'GET' || !request.headers.accept?.includes('text/event-stream')) return false
+  const answer = openEventStream(request, reply)
+  if (!answer.writableEnded) answer.end(`: unavailable\nretry: ${retryMs}\n\n`)
+  return true
 }
 
 /** Ends the open streams of a server, and each new one as soon as it begins. */

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Database, Transaction } from '@headrace/database'
-import { openEventStream, type Reply, type Request } from '@headrace/http-kit'
+import { type Database, isInfrastructureError, type Transaction } from '@headrace/database'
+import { askToComeAgain, openEventStream, type Reply, type Request } from '@headrace/http-kit'
 import type { PubSub } from '@headrace/keyvalue'
 import type { OnBackgroundError, Running } from '@headrace/runtime'
 import { Connection, type Snapshot } from './connection.ts'
@@ -70,7 +70,8 @@ export interface Live extends Running {
   hint(event: LiveEvent): void
   /**
    * Answers a request with the subject's stream (server-sent events), from its last event id, else from now on. The
-   * caller has checked who asks. Throws `INVALID_EVENT_ID`, or what the database throws, before anything is answered.
+   * caller has checked who asks. Throws `INVALID_EVENT_ID`, or what the database throws, before anything is answered;
+   * while the database is away an EventSource is asked to come again instead.
    */
   stream(request: Request, reply: Reply, stream: LiveStream): Promise<void>
   /** Ends all streams; their clients come again elsewhere. */
@@ -135,6 +136,7 @@ class StartedLive implements Live {
       answer = openEventStream(request, reply)
     } catch (error) {
       this.#hub.leave(subject)
+      if (isInfrastructureError(error) && askToComeAgain(request, reply, this.#retryMs())) return
       throw error
     }
     const position = resumed ?? head

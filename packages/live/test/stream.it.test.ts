@@ -263,7 +263,12 @@ describe('the streams of a replica', () => {
     isAway = true
     await elsewhere.publish(subject, 1, 2)
     await untilTrue('the replica notices', () => replica.errors.length > 0)
-    assert.equal((await fetch(`${replica.url}/stream/${subject}`)).status, 503)
+    const url = `${replica.url}/stream/${subject}`
+    assert.equal((await fetch(url)).status, 503)
+    // A browser's EventSource would give up for good.
+    const later = await fetch(url, { headers: { accept: 'text/event-stream' } })
+    assert.equal(later.status, 200)
+    assert.match(await later.text(), /^: unavailable\nretry: \d+\n\n$/)
     isAway = false
     await client.reaches(2)
     assert.deepEqual(client.ids, [1, 2])
