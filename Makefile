@@ -3,7 +3,7 @@
 # Kafka, NATS and Redis for the services-* targets: one of them, or several in quotes.
 SERVICES ?= kafka nats redis
 
-.PHONY: help run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test clean
+.PHONY: help run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test demo-shop clean
 
 MAKEFLAGS += --no-print-directory
 
@@ -73,6 +73,9 @@ bench: node_modules/.package-lock.json ## Measure, and write the table with mach
 
 load-test: node_modules/.package-lock.json ## Send N=1000 messages, C=10 at a time, to URL and see each processed once
 	@npm run --silent load-test -- --messages $(N) --concurrency $(C) --url $(URL) $(ARGS)
+
+demo-shop: node_modules/.package-lock.json ## Show orders and payments in the terminal, in a shop of its own (or ARGS="--url …")
+	@$(run) node -- tools/demo-shop.ts $(ARGS)
 
 clean: ## Remove what was generated or installed; never the data in .headrace
 	@rm -rf coverage coverage.html dist openapi.json node_modules tools/*/node_modules packages/*/node_modules modules/*/node_modules apps/*/node_modules
