@@ -3,7 +3,7 @@
 # Kafka, NATS and Redis for the services-* targets: one of them, or several in quotes.
 SERVICES ?= kafka nats redis
 
-.PHONY: help run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test demo-shop clean
+.PHONY: help switch-queue run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test demo-shop clean
 
 MAKEFLAGS += --no-print-directory
 
@@ -19,6 +19,9 @@ help: ## List the targets
 
 run-local: node_modules/.package-lock.json ## Start everything on this machine; nothing else needs to be installed
 	@$(run) node -- apps/platform/bin/headrace.mjs run $(ARGS)
+
+switch-queue: node_modules/.package-lock.json ## Write QUEUE_TYPE=$(QUEUE) into .env and say what is left to drain: QUEUE=postgres|memory|nats|kafka|composite
+	@$(run) node -- apps/platform/bin/headrace.mjs queues switch $(or $(QUEUE),$(error QUEUE is missing: make switch-queue QUEUE=kafka))
 
 dev: node_modules/.package-lock.json ## The same, started again on every change of the sources
 	@npm run --silent dev -- $(ARGS)

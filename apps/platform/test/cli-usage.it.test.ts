@@ -48,7 +48,7 @@ describe('the command line', () => {
 
   const mistakes: readonly { readonly args: readonly string[]; readonly told: readonly (string | RegExp)[] }[] = [
     { args: [], told: [/command is missing/, 'run, status, queues'] },
-    { args: ['rnu'], told: ["'rnu'", 'run, status, queues, parked, sql, migrate, doctor, openapi'] },
+    { args: ['rnu'], told: ["'rnu'", 'run, status, queues, audit, parked, sql, migrate, doctor, openapi'] },
     { args: ['parked', 'lst'], told: ["'lst'", 'list, show, redrive, drop'] },
     { args: ['run', '--olny', 'x'], told: ["'--olny'", '--only', '--no-migrate', '--env-file'] },
     { args: ['run', 'gateway'], told: ['gateway', 'run --help'] },

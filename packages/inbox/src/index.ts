@@ -1,6 +1,7 @@
 export * from './admin.ts'
 export { type ConsumerNeeds, inboxMigrations, startConsumer } from './consumer.ts'
 export * from './errors.ts'
+export { type Forgotten, forgetGroup } from './forget.ts'
 export {
   declareLeases,
   type Lease,
