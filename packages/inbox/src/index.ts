@@ -1,7 +1,6 @@
 export * from './admin.ts'
 export { type ConsumerNeeds, inboxMigrations, startConsumer } from './consumer.ts'
 export * from './errors.ts'
-export { type Forgotten, forgetGroup } from './forget.ts'
 export {
   declareLeases,
   type Lease,
@@ -10,5 +9,5 @@ export {
   type LeaseOptions,
   startLeases,
 } from './leases.ts'
-export { type Membership, type MembershipNeeds, startMembership, type Term } from './membership.ts'
+export { type Membership, type MembershipNeeds, memberAlive, startMembership, type Term } from './membership.ts'
 export * from './types.ts'

@@ -1,6 +1,7 @@
 export type { BreakerState } from './breaker.ts'
 export * from './carriage.ts'
 export type { LogPlace } from './confirmations.ts'
+export { type Forgotten, forgetGroup } from './forget.ts'
 export { relayMigrations } from './migrations.ts'
 export { forgetProvider, type Resending, type Resent, resend } from './resend.ts'
 export { type RelayStatus, relayStatus } from './status.ts'

@@ -154,6 +154,7 @@ export const platformErrors = {
     status: 503,
     title: 'the queue is not available',
     operator: 'The queue could not be reached. Nothing was accepted.',
+    tells: ['message', 'providers'],
   },
   OUTCOME_UNKNOWN: {
     retry: 'unknown',

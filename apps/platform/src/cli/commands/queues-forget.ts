@@ -1,5 +1,4 @@
-import { forgetGroup } from '@headrace/inbox'
-import { forgetProvider } from '@headrace/relay'
+import { forgetGroup, forgetProvider } from '@headrace/relay'
 import type { Command } from 'commander'
 import { confirmed } from '../confirm.ts'
 import { newCommand, withExamples } from '../program.ts'

@@ -1,6 +1,6 @@
 import type { Database } from '@headrace/database'
+import { memberAlive } from '@headrace/inbox'
 import { PlatformError } from '@headrace/runtime'
-import { memberAlive } from './membership.ts'
 
 /** What a group leaves behind that is forgotten. */
 export interface Forgotten {

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import { startKafka, startNats, type TestService } from '../../../tools/services/testing.ts'
+import { get, post, testPlatform } from './support/platform.ts'
+
+let kafka: TestService
+let nats: TestService
+before(async () => {
+  ;[kafka, nats] = await Promise.all([startKafka(), startNats()])
+})
+after(async () => {
+  await Promise.all([kafka[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()])
+})
+
+const addresses = () => ({ KAFKA_BROKERS: kafka.address, NATS_URL: `nats://${nats.address}` })
+const patienceMs = 60_000
+
+async function processed(url: string, messageId: unknown): Promise<void> {
+  const state = async () => (await get(`${url}/api/v1/messages/${String(messageId)}`)).body['status']
+  await untilTrue(`${String(messageId)} is processed`, async () => (await state()) === 'processed', patienceMs)
+}
+
+function queueOf(body: Readonly<Record<string, unknown>>) {
+  // The contract's statistics.
+  return body['queue'] as {
+    size: number
+    composite_stats?: Record<string, { healthy: boolean; size: number; published: number; failed: number; lag: number }>
+  }
+}
+
+describe('the pipeline', () => {
+  for (const [type, confirm] of [
+    ['kafka', 'log'],
+    ['kafka', 'broker'],
+    ['nats', 'log'],
+    ['nats', 'broker'],
+    ['composite', 'log'],
+  ] as const) {
+    it(`over ${type}, confirmed by the ${confirm}, accepts and processes`, async () => {
+      const env = { ...addresses(), QUEUE_TYPE: type, INGEST_CONFIRM: confirm, KAFKA_TOPIC: `t-${type}-${confirm}` }
+      await using running = await testPlatform({ env })
+      const url = running.at('gateway')
+      const { status, body } = await post(`${url}/api/v1/ingest`, { source: 's', data: 'hello' })
+      assert.equal(status, 200, JSON.stringify(body))
+      await processed(url, body['messageId'])
+      const ready = await get(`${url}/ready`)
+      const brokers = type === 'composite' ? { 'broker:nats': 'ok', 'broker:kafka': 'ok' } : { broker: 'ok' }
+      assert.deepEqual(ready.body, { status: 'ready', database: 'ok', keyvalue: 'ok', ...brokers })
+      const shown = await get(`${url}/api/v1/status`)
+      assert.deepEqual(shown.body['ingest'], {
+        healthy: true,
+        stats: { TotalReceived: 1, TotalSent: 1, TotalFailed: 0 },
+      })
+    })
+  }
+})
+
+describe('a composite whose broker is away', () => {
+  it('best-effort: accepts, shows who lags, and brings it up to date by itself', async () => {
+    const env = { ...addresses(), QUEUE_TYPE: 'composite', COMPOSITE_STRATEGY: 'best-effort', KAFKA_TOPIC: 'best' }
+    await using running = await testPlatform({ env })
+    const url = running.at('gateway')
+    const stats = async () => queueOf((await get(`${running.at('processor')}/stats`)).body).composite_stats
+    await post(`${url}/api/v1/ingest`, { source: 's', data: 'first' })
+    await untilTrue('both have it', async () => (await stats())?.['total']?.published === 2, patienceMs)
+    await nats.kill()
+    try {
+      const { status, body } = await post(`${url}/api/v1/ingest`, { source: 's', data: 'second' })
+      assert.equal(status, 200)
+      await processed(url, body['messageId'])
+      await untilTrue('nats is shown away', async () => (await stats())?.['nats']?.healthy === false, patienceMs)
+      const away = await stats()
+      assert.deepEqual([away?.['nats']?.lag, away?.['kafka']?.lag, away?.['total']?.healthy], [1, 0, false])
+    } finally {
+      await nats.start()
+    }
+    await untilTrue('nats has it, too', async () => (await stats())?.['total']?.published === 4, patienceMs)
+    await untilTrue('all are well', async () => (await stats())?.['total']?.healthy === true, patienceMs)
+    assert.equal((await stats())?.['nats']?.lag, 0)
+  })
+
+  it('fail-fast: says that it does not know, then refuses, and the same key is accepted once all are back', async () => {
+    const env = { ...addresses(), QUEUE_TYPE: 'composite', KAFKA_TOPIC: 'fast', INGEST_CONFIRM_TIMEOUT_MS: '500' }
+    await using running = await testPlatform({ env })
+    const url = running.at('gateway')
+    const send = (key: string) => post(`${url}/api/v1/ingest`, { source: 's', data: key }, { 'idempotency-key': key })
+    await untilTrue('all are well', async () => (await send('warm')).status === 200, patienceMs)
+    await nats.kill()
+    let messageId: unknown
+    try {
+      const unknown = await send('a')
+      assert.equal(unknown.status, 503)
+      assert.equal(unknown.body['code'], 'outcome_unknown')
+      assert.deepEqual(unknown.body['providers'], ['nats'])
+      messageId = unknown.body['messageId']
+      await processed(url, messageId)
+      // Each with a key of its own: what was recorded once is waited for again and not refused.
+      let refused = unknown
+      await untilTrue(
+        'it refuses',
+        async () => (refused = await send(randomUUID())).body['code'] === 'queue_unavailable',
+        patienceMs,
+      )
+      assert.match(String(refused.body['detail']), /nats/)
+      assert.deepEqual(refused.body['providers'], ['nats'])
+      assert.ok(refused.headers.get('retry-after'))
+    } finally {
+      await nats.start()
+    }
+    await untilTrue('the same key is accepted', async () => (await send('a')).status === 200, patienceMs)
+    assert.equal((await send('a')).body['messageId'], messageId)
+  })
+})
