@@ -3,13 +3,16 @@
 # Kafka, NATS and Redis for the services-* targets: one of them, or several in quotes.
 SERVICES ?= kafka nats redis
 
-.PHONY: help switch-queue run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test demo-shop clean
+.PHONY: help switch-queue run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test produce-orders demo-shop clean
 
 MAKEFLAGS += --no-print-directory
 
 N ?= 1000
 C ?= 10
 URL ?= http://127.0.0.1:8080
+COUNT ?= 1000
+RATE ?= 200
+INVALID ?= 5%
 
 # Node 24 comes from node_modules and is put first in PATH by npm itself; here only for plain commands.
 run := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
@@ -79,6 +82,9 @@ load-test: node_modules/.package-lock.json ## Send N=1000 messages, C=10 at a ti
 
 demo-shop: node_modules/.package-lock.json ## Show orders and payments in the terminal, in a shop of its own (or ARGS="--url …")
 	@$(run) node -- tools/demo-shop.ts $(ARGS)
+
+produce-orders: node_modules/.package-lock.json ## Write COUNT=1000 orders at RATE=200/s, INVALID=5% of them broken, to what order lookup reads
+	@npm run --silent produce-orders -- --count $(COUNT) --rate $(RATE) --invalid $(INVALID) $(ARGS)
 
 clean: ## Remove what was generated or installed; never the data in .headrace
 	@rm -rf coverage coverage.html dist openapi.json node_modules tools/*/node_modules packages/*/node_modules modules/*/node_modules apps/*/node_modules

@@ -34,7 +34,8 @@ function newBroker(provider: string, settings: PlatformSettings): Transport {
   throw new RangeError(`provider: '${provider}' is no broker`)
 }
 
-function kafkaOptions(settings: PlatformSettings): Parameters<typeof kafkaTransport>[0] {
+/** How to reach Kafka by these settings. */
+export function kafkaOptions(settings: PlatformSettings): Parameters<typeof kafkaTransport>[0] {
   const { KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key, KAFKA_SASL_USERNAME: username } = settings
   const isSecure = settings.KAFKA_TLS || [ca, cert, key].some((file) => file !== undefined)
   return {

@@ -12,6 +12,8 @@ export interface OrderLookupContext {
     readonly public: App | undefined
     /** Also for people who follow an older walkthrough. */
     readonly orderLookup?: App | undefined
+    /** Where people look first. */
+    readonly console?: App | undefined
     readonly internal: App
   }
   readonly metrics: Metrics

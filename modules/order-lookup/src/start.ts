@@ -7,6 +7,7 @@ import type { OrderLookupContext } from './context.ts'
 import { type ConsumerStats, orderLookupGroup } from './contract.ts'
 import { ordersHandler } from './handlers/orders.ts'
 import { addOrderRoute, addOrderRoutes } from './routes/orders.ts'
+import { addPage, readPage } from './routes/page.ts'
 import { currentVersions, findOrder } from './store/read-orders.ts'
 
 /** Starts consuming and answering. The cache fills in the background. */
@@ -15,11 +16,16 @@ export async function startOrderLookup(context: OrderLookupContext): Promise<Run
   const { database, log, pubsub } = context.stations.orderLookup
   const found = lookupsOf(context)
   const counters = new ConsumerCounters()
-  if (surfaces.public !== undefined) {
-    const stats = () => ({ cache: found.stats, consumer: counters.stats })
-    addOrderRoutes(surfaces.public, { lookups: found, database, stats })
+  const stats = () => ({ cache: found.stats, consumer: counters.stats })
+  const page = await readPage()
+  // Each port once: where two names stand for one, its routes are there already.
+  for (const app of new Set([surfaces.public, surfaces.console])) {
+    if (app === undefined) continue
+    addOrderRoutes(app, { lookups: found, database, stats })
+    addPage(app, page, ['/', '/order-lookup', '/order-lookup/'])
   }
-  if (surfaces.orderLookup !== undefined) addOrderRoute(surfaces.orderLookup, found)
+  const { orderLookup } = surfaces
+  if (orderLookup !== undefined && orderLookup !== surfaces.public) addOrderRoute(orderLookup, found)
   const replicas = coherence(pubsub, (ids) => found.forget(ids))
   await log.declareTopic(settings.ORDERS_TOPIC)
   const consumer = await consume(context, found, replicas, counters)

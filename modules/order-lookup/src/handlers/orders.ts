@@ -2,7 +2,7 @@ import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@h
 import { type Order, readOrder } from '../contract.ts'
 import { laneName, newestOfEach, type Version, versionsOf } from '../domain/versions.ts'
 import { moveLaneTimes, readLaneTimes } from '../store/lane-times.ts'
-import { type SavedOrder, saveOrders } from '../store/save-orders.ts'
+import { type SavedOrder, saveHeads, saveParts } from '../store/save-orders.ts'
 
 export interface OrdersHandlerNeeds {
   readonly topic: string
@@ -23,12 +23,13 @@ export function ordersHandler({ topic, hold, onStored }: OrdersHandlerNeeds): Ha
     const release = hold(newest.map(({ id }) => id))
     let stored: readonly SavedOrder[] = []
     // Not awaited, so that they share a flight with the commit; what fails here fails the transaction.
-    saveOrders(tx, newest).then(
-      (saved) => {
-        stored = saved
+    saveHeads(tx, newest).then(
+      ({ rows }) => {
+        stored = rows
       },
       () => {},
     )
+    saveParts(tx, newest).catch(() => {})
     const moved = lanes.map((lane) => ({ ...lane, atMs: times.get(laneName(lane)) ?? 0 }))
     moveLaneTimes(tx, topic, moved).catch(() => {})
     tx.afterCommit(() => {

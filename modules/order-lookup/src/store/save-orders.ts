@@ -1,4 +1,4 @@
-import type { Queryable } from '@headrace/database'
+import type { Queryable, Rows } from '@headrace/database'
 import type { Order } from '../domain/order.ts'
 import type { Version } from '../domain/versions.ts'
 
@@ -17,23 +17,11 @@ export interface SavedOrder {
 
 /**
  * Stores versions, at most one of each order and in the order of ids, where none newer is stored. Locks the orders' rows
- * in that order against other batches; the other tables follow the rows that are then ours. None of the statements waits
- * for another's answer, so that all of them share a flight. Returns what was stored.
+ * in that order against other batches. Its rows tell what was stored.
  */
-export async function saveOrders(tx: Queryable, versions: readonly VersionedOrder[]): Promise<SavedOrder[]> {
-  const [stored] = await Promise.all([
-    saveHeads(tx, versions),
-    saveDeliveries(tx, versions),
-    savePayments(tx, versions),
-    removeItems(tx, versions),
-    insertItems(tx, versions),
-  ])
-  return stored
-}
-
-async function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Promise<SavedOrder[]> {
+export function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Promise<Rows<SavedOrder>> {
   const of = <T>(pick: (order: Order) => T) => versions.map(({ order }) => pick(order))
-  const { rows } = await tx.query<SavedOrder>({
+  return tx.query<SavedOrder>({
     name: 'order-lookup.save-heads',
     text: `insert into order_lookup.orders as o (order_uid, track_number, entry, locale, internal_signature, customer_id,
              delivery_service, shardkey, sm_id, date_created, oof_shard,
@@ -66,7 +54,19 @@ async function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Pr
       ...spotsOf(versions),
     ],
   })
-  return rows
+}
+
+/**
+ * Stores what belongs to the versions that `saveHeads` has stored before in this transaction. None of the statements waits
+ * for another's answer, so that all of them share a flight.
+ */
+export async function saveParts(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
+  await Promise.all([
+    saveDeliveries(tx, versions),
+    savePayments(tx, versions),
+    removeItems(tx, versions),
+    insertItems(tx, versions),
+  ])
 }
 
 /** A version's place, unique among versions: what is stored with it belongs to it. */

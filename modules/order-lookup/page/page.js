@@ -1,0 +1,183 @@
+// Orders come from anybody: what they hold only ever becomes text, never markup.
+
+const result = document.getElementById('result')
+const recent = document.getElementById('recent')
+const field = document.getElementById('order-id')
+const token = document.getElementById('token')
+
+/** An element with attributes and children; children that are texts stay texts. */
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value)
+  made.append(...children.map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))))
+  return made
+}
+
+async function ask(path) {
+  const headers = token.value === '' ? {} : { authorization: `Bearer ${token.value}` }
+  const response = await fetch(path, { headers })
+  const body = await response.json().catch(() => ({}))
+  return { response, body }
+}
+
+/** The order that was asked for last; an answer to an earlier question comes too late. */
+let asked = 0
+
+async function show(id) {
+  asked += 1
+  const turn = asked
+  field.value = id
+  history.replaceState(null, '', `#${encodeURIComponent(id)}`)
+  result.setAttribute('aria-busy', 'true')
+  const view = await viewOf(id).catch(() => problem('The server did not answer. Try again.'))
+  if (turn !== asked) return
+  result.replaceChildren(...view)
+  result.removeAttribute('aria-busy')
+}
+
+async function viewOf(id) {
+  const { response, body } = await ask(`/order/${encodeURIComponent(id)}`)
+  if (response.status === 404) return problem(`There is no order “${id}”.`)
+  if (response.status === 401) return problem('Please give an access token above.')
+  if (!response.ok) return problem(body.detail ?? `The server answered ${response.status}.`)
+  return orderView(body, response.headers.get('x-cache'))
+}
+
+function problem(text) {
+  return [element('p', { class: 'bad', role: 'alert' }, text)]
+}
+
+function orderView(order, cache) {
+  const from = cache === 'hit' ? 'from memory' : 'from the database'
+  return [
+    element(
+      'div',
+      { class: 'row' },
+      element('h2', {}, `Order ${order.order_uid}`),
+      element('span', { class: 'soft' }, from),
+    ),
+    element(
+      'div',
+      { class: 'parts' },
+      part('Order', [
+        ['Track number', order.track_number],
+        ['Customer', order.customer_id],
+        ['Created', time(order.date_created)],
+        ['Service', order.delivery_service],
+        ['Entry', order.entry],
+        ['Locale', order.locale],
+        ['Shard', `${order.shardkey} / ${order.oof_shard}`],
+        ['Sm id', order.sm_id],
+        ['Signature', order.internal_signature],
+      ]),
+      part('Delivery', [
+        ['Name', order.delivery.name],
+        ['Phone', order.delivery.phone],
+        ['Email', order.delivery.email],
+        ['Address', order.delivery.address],
+        ['City', `${order.delivery.zip} ${order.delivery.city}`],
+        ['Region', order.delivery.region],
+      ]),
+      part('Payment', [
+        ['Transaction', order.payment.transaction],
+        ['Request', order.payment.request_id],
+        ['Paid', time(order.payment.payment_dt * 1000)],
+        ['Provider', order.payment.provider],
+        ['Bank', order.payment.bank],
+        ['Currency', order.payment.currency],
+      ]),
+    ),
+    element('h2', {}, `Items (${order.items.length})`),
+    itemsTable(order),
+    totals(order),
+  ]
+}
+
+function part(title, facts) {
+  const list = element('dl')
+  for (const [name, value] of facts) list.append(element('dt', {}, name), element('dd', {}, value === '' ? '–' : value))
+  return element('div', {}, element('h2', {}, title), list)
+}
+
+function itemsTable({ items }) {
+  const number = { class: 'number' }
+  const head = element(
+    'tr',
+    {},
+    ...['Name', 'Brand', 'Size'].map((name) => element('th', { scope: 'col' }, name)),
+    ...['Price', 'Sale', 'Total', 'Status'].map((name) => element('th', { scope: 'col', ...number }, name)),
+  )
+  const rows = items.map((item) =>
+    element(
+      'tr',
+      { title: `chrt ${item.chrt_id}, nm ${item.nm_id}, rid ${item.rid}` },
+      ...[item.name, item.brand, item.size].map((value) => element('td', {}, value)),
+      ...[amount(item.price), `${item.sale} %`, amount(item.total_price), item.status].map((value) =>
+        element('td', number, value),
+      ),
+    ),
+  )
+  const table = element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows))
+  return element('div', { class: 'table' }, table)
+}
+
+function totals({ payment }) {
+  const money = (value) => `${amount(value)} ${payment.currency}`
+  return part('Totals', [
+    ['Goods', money(payment.goods_total)],
+    ['Delivery', money(payment.delivery_cost)],
+    ['Fee', money(payment.custom_fee)],
+    ['Amount', element('strong', {}, money(payment.amount))],
+  ])
+}
+
+const grouped = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 })
+
+function amount(value) {
+  return grouped.format(value)
+}
+
+/** A time as people read it, or as it is written where a browser cannot read it. */
+function time(value) {
+  const at = new Date(value)
+  return Number.isNaN(at.getTime()) ? String(value) : at.toLocaleString()
+}
+
+async function showRecent() {
+  const { response, body } = await ask('/api/v1/orders?limit=12').catch(() => ({ response: { ok: false }, body: {} }))
+  if (!response.ok) {
+    recent.replaceChildren(element('li', { class: 'bad' }, body.detail ?? 'They could not be read.'))
+    return
+  }
+  if (body.orders.length === 0) {
+    recent.replaceChildren(element('li', { class: 'hint' }, 'None yet: try make produce-orders'))
+    return
+  }
+  recent.replaceChildren(...body.orders.map(recentItem))
+}
+
+function recentItem(order) {
+  const about = `${order.customer_id} · ${amount(order.payment.amount)} ${order.payment.currency}`
+  const button = element('button', { type: 'button' }, order.order_uid, element('span', { class: 'soft' }, about))
+  button.addEventListener('click', () => show(order.order_uid))
+  return element('li', {}, button)
+}
+
+document.getElementById('search').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const id = field.value.trim()
+  if (id !== '') void show(id)
+})
+document.getElementById('refresh').addEventListener('click', showRecent)
+token.addEventListener('change', showRecent)
+
+function linkedId() {
+  try {
+    return decodeURIComponent(location.hash.slice(1))
+  } catch {
+    return ''
+  }
+}
+
+void showRecent()
+if (linkedId() !== '') void show(linkedId())
