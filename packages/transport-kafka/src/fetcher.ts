@@ -46,6 +46,7 @@ export class Fetcher {
   readonly #brokers = new Map<number, BrokerState>()
   readonly #stopping = new AbortController()
   readonly #running = new Set<Promise<void>>()
+  #turn = 0
 
   constructor(needs: FetcherNeeds) {
     this.#needs = needs
@@ -121,9 +122,11 @@ export class Fetcher {
   async #fetch(node: number, readings: readonly Reading[]): Promise<void> {
     const broker = this.#broker(node)
     const wanted = firstOfEach(readings)
+    this.#turn += 1
+    for (const reading of wanted) reading.turn = this.#turn
     const response = await this.#needs.consumer.fetch({
       node,
-      maxWaitTime: this.#waitMs(node, broker),
+      maxWaitTime: this.#waitMs(node, broker, wanted),
       minBytes: 1,
       maxBytes: answerBytes,
       isolationLevel: readCommitted,
@@ -133,9 +136,14 @@ export class Fetcher {
     broker.quiet = gave ? 0 : broker.quiet + 1
   }
 
-  #waitMs(node: number, { quiet }: BrokerState): number {
-    const back = [...this.#readings].some((reading) => !reading.wants && this.#leaderOf(reading) === node)
-    return back ? Math.min(shortWaitMs * 2 ** Math.min(quiet, 10), longWaitMs) : longWaitMs
+  /** Not long where somebody else waits for this request to end: who is behind, or is handling what was fetched. */
+  #waitMs(node: number, { quiet }: BrokerState, wanted: readonly Reading[]): number {
+    const next = new Map(wanted.map((reading) => [placeOf(reading.incarnation, reading.partition), reading.next]))
+    const elsewhere = (reading: Reading) => next.get(placeOf(reading.incarnation, reading.partition)) !== reading.next
+    const others = [...this.#readings].some(
+      (reading) => this.#leaderOf(reading) === node && (!reading.wants || elsewhere(reading)),
+    )
+    return others ? Math.min(shortWaitMs * 2 ** Math.min(quiet, 10), longWaitMs) : longWaitMs
   }
 
   /** Hands an answer to every read that wants what is in it; tells whether there was anything. */
@@ -143,13 +151,17 @@ export class Fetcher {
     let gave = false
     const asked = new Map(wanted.map((reading) => [placeOf(reading.incarnation, reading.partition), reading.next]))
     for (const { topicId, partitions } of response.responses) {
-      for (const { partitionIndex, records, lastStableOffset } of partitions) {
+      for (const { partitionIndex, records, lastStableOffset, abortedTransactions } of partitions) {
         const place = placeOf(topicId, partitionIndex)
         const from = asked.get(place)
         if (from === undefined) continue
         const batches = records ?? []
         const next = endOf(batches, from)
-        const fetched = { records: recordsOf(batches, from), next, end: Number(lastStableOffset) }
+        const fetched = {
+          records: recordsOf(batches, from, abortedTransactions ?? []),
+          next,
+          end: Number(lastStableOffset),
+        }
         gave ||= next > from
         for (const reading of this.#readings) {
           if (!reading.wants || placeOf(reading.incarnation, reading.partition) !== place) continue
@@ -194,10 +206,17 @@ export class Fetcher {
   }
 }
 
-/** The read of each partition that has waited longest: the others follow, and take part in what they find. */
+/**
+ * The read of each partition whose turn it is: one that is far behind and one that waits at the end are asked for in
+ * turn, and others that stand between take part in what they find.
+ */
 function firstOfEach(readings: readonly Reading[]): Reading[] {
   const places = Map.groupBy(readings, ({ incarnation, partition }) => placeOf(incarnation, partition))
-  return [...places.values()].flatMap(([first]) => first ?? [])
+  return [...places.values()].map((of) => of.reduce((first, reading) => (isBefore(reading, first) ? reading : first)))
+}
+
+function isBefore(one: Reading, other: Reading): boolean {
+  return one.turn === other.turn ? one.next < other.next : one.turn < other.turn
 }
 
 function placeOf(incarnation: string, partition: number): string {

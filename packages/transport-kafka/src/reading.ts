@@ -13,6 +13,8 @@ export class Reading {
   incarnation: string
   /** The Kafka offset that is fetched next. */
   next: number
+  /** When it was last asked for, counted by the fetcher. */
+  turn = 0
   /** End of the partition when it was last heard of. */
   #end = 0
   #records: readonly FetchedRecord[] = []

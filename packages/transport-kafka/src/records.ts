@@ -17,6 +17,7 @@ export interface RecordPlace {
 
 /** Bits of a batch's attributes. (Kafka, message format v2.) */
 const logAppendTime = 0x08
+const transactional = 0x10
 const control = 0x20
 
 /** A message as it is sent to one partition. */
@@ -46,10 +47,19 @@ export function offsetOf(position: number): number {
   return Math.max(position - 1, 0)
 }
 
-/** The records of batches from an offset on, without the broker's own (ends of transactions). */
-export function recordsOf(batches: readonly RecordsBatch[], from: number): FetchedRecord[] {
-  return batches
-    .filter(({ attributes }) => (attributes & control) === 0)
+/** Where transactions began that were taken back, as a broker tells it beside its batches. */
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: bigint
+}
+
+/** The records of batches from an offset on, without what was taken back and the broker's own (ends of transactions). */
+export function recordsOf(
+  batches: readonly RecordsBatch[],
+  from: number,
+  aborted: readonly AbortedTransaction[] = [],
+): FetchedRecord[] {
+  return withoutAborted(batches, aborted)
     .flatMap((batch) => {
       const first = Number(batch.firstOffset)
       const at = (delta: bigint) =>
@@ -61,6 +71,22 @@ export function recordsOf(batches: readonly RecordsBatch[], from: number): Fetch
       }))
     })
     .filter(({ offset }) => offset >= from)
+}
+
+/** The client itself forgets all but the last of a producer's aborted transactions in an answer. */
+function withoutAborted(batches: readonly RecordsBatch[], aborted: readonly AbortedTransaction[]): RecordsBatch[] {
+  const coming = aborted.toSorted((a, b) => Number(a.firstOffset - b.firstOffset))
+  const taken = new Set<bigint>()
+  return batches.filter(({ attributes, producerId, firstOffset, lastOffsetDelta }) => {
+    const last = firstOffset + BigInt(lastOffsetDelta)
+    while (coming[0] !== undefined && coming[0].firstOffset <= last) taken.add(coming.shift()?.producerId ?? -1n)
+    if ((attributes & control) !== 0) {
+      // A transaction ends here; whether the producer's next is taken back is told by its own beginning.
+      taken.delete(producerId)
+      return false
+    }
+    return (attributes & transactional) === 0 || !taken.has(producerId)
+  })
 }
 
 /** The offset behind the last batch, holes and all. */

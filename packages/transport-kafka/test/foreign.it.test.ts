@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { execFile, execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { type OutgoingMessage, PublishError } from '@headrace/transport'
+import { Follower } from '@headrace/transport/suite'
+import { kafkaTransport } from '@headrace/transport-kafka'
+import { Producer } from '@platformatic/kafka'
+import { testKafka } from '../../../tools/services/testing.ts'
+import { type Administration, administer } from './support/kafka-harness.ts'
+
+const body = '{"id":"7","source":"s","payload":"aGFsbG8="}'
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+
+function hasKcat(): boolean {
+  try {
+    execFileSync('kcat', ['-V'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const skip = hasKcat() || process.env['CI'] !== undefined ? false : 'kcat is not installed'
+
+describe('other programs', () => {
+  let address: string
+  let other: Administration
+  let producer: Producer<Buffer, Buffer, Buffer, Buffer>
+  before(async () => {
+    address = await testKafka()
+    other = administer(address)
+    producer = new Producer({ clientId: 'other', bootstrapBrokers: [address], idempotent: true, retries: 5 })
+  })
+  after(async () => {
+    await producer.close()
+    await other[Symbol.asyncDispose]()
+  })
+  const connect = () => kafkaTransport({ brokers: [address] })
+
+  function kcat(...args: string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      execFile('kcat', ['-b', address, '-q', ...args], (error, stdout) => (error ? reject(error) : resolve(stdout)))
+    })
+  }
+
+  /** Writes what a shell would pipe into `kcat -P`. */
+  function produce(lines: string, ...args: string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const child = execFile('kcat', ['-b', address, '-P', ...args], (error) => (error ? reject(error) : resolve()))
+      child.stdin?.end(lines)
+    })
+  }
+
+  it('kcat -C reads exactly the JSON, the key, and a CloudEvents event with its traceparent', { skip }, async () => {
+    const topic = `orders-${randomUUID()}`
+    await using carrier = connect()
+    const message: OutgoingMessage = {
+      id: 'm-1',
+      key: 'käse',
+      type: 'orders.placed',
+      headers: { traceparent },
+      body: Buffer.from(body),
+    }
+    await carrier.publish(topic, 3, [message])
+    const read = JSON.parse(await kcat('-C', '-t', topic, '-p', '3', '-o', 'beginning', '-e', '-J'))
+    assert.deepEqual([read.payload, read.key], [body, 'käse'])
+    const headers = Object.fromEntries(
+      read.headers.flatMap((name: string, at: number) => (at % 2 === 0 ? [[name, read.headers[at + 1]]] : [])),
+    )
+    assert.deepEqual(
+      [
+        headers.ce_specversion,
+        headers.ce_id,
+        headers.ce_type,
+        headers.ce_source,
+        headers.traceparent,
+        headers['content-type'],
+      ],
+      ['1.0', 'm-1', 'orders.placed', `/headrace/${topic}`, traceparent, 'application/json'],
+    )
+    assert.ok(Math.abs(Date.parse(headers.ce_time) - Date.now()) < 60_000, headers.ce_time)
+  })
+
+  it('what kcat -P writes is read in order with ours, under ids that stay', { skip }, async () => {
+    const topic = `foreign-${randomUUID()}`
+    await using carrier = connect()
+    await carrier.partitions(topic)
+    await produce(`${body}\n`, '-t', topic, '-p', '5')
+    await carrier.publish(topic, 5, [{ id: 'own', key: 'k', type: 't', headers: {}, body: Buffer.from('{}') }])
+    await produce(
+      'key1:value\n',
+      '-t',
+      topic,
+      '-p',
+      '5',
+      '-K',
+      ':',
+      '-z',
+      'gzip',
+      '-H',
+      'ce_id=theirs',
+      '-H',
+      'X-Name=n',
+    )
+    const [, incarnation] = [topic, await carrier.incarnationOf?.(topic)]
+    for (let round = 0; round < 2; round += 1) {
+      await using follower = new Follower(carrier, topic, 5)
+      await follower.until('all three', () => follower.ids.length === 3)
+      const [first, second, third] = follower.messages
+      assert.equal(first?.id, `kafka-${topic}-${incarnation?.slice(0, 8)}-5-0`)
+      assert.deepEqual([first?.key, first?.type, first?.origin], [first?.id, topic, undefined])
+      assert.equal(Buffer.from(first?.body ?? []).toString(), body)
+      assert.equal(second?.id, 'own')
+      assert.deepEqual([third?.id, third?.key, { ...third?.headers }], ['theirs', 'key1', { 'x-name': 'n' }])
+      assert.equal(Buffer.from(third?.body ?? []).toString(), 'value')
+    }
+  })
+
+  it('records without key, value or headers are messages', async () => {
+    const topic = `bare-${randomUUID()}`
+    await using carrier = connect()
+    await carrier.partitions(topic)
+    await producer.send({ messages: [{ topic, partition: 0, key: Buffer.from('k') }] })
+    await producer.send({
+      messages: [
+        { topic, partition: 0, value: Buffer.from('v'), headers: new Map([[Buffer.from('A'), Buffer.from('ä')]]) },
+      ],
+    })
+    await using follower = new Follower(carrier, topic, 0)
+    await follower.until('both', () => follower.ids.length === 2)
+    const [tombstone, keyless] = follower.messages
+    assert.deepEqual([tombstone?.key, tombstone?.body.byteLength], ['k', 0])
+    assert.deepEqual([keyless?.key, { ...keyless?.headers }], [keyless?.id, { a: 'ä' }])
+  })
+
+  it('what a transaction took back is passed over, and its marks leave holes that hold nothing up', async () => {
+    const topic = `transactions-${randomUUID()}`
+    await using carrier = connect()
+    await carrier.partitions(topic)
+    const options = { clientId: 'other', bootstrapBrokers: [address], idempotent: true, transactionalId: topic }
+    const transacting = new Producer<Buffer, Buffer, Buffer, Buffer>({ ...options, retries: 5 })
+    const send = (text: string) => ({ messages: [{ topic, partition: 0, value: Buffer.from(text) }] })
+    for (const [text, end] of [
+      ['lost', 'abort'],
+      ['kept', 'commit'],
+      ['lost, too', 'abort'],
+    ] as const) {
+      const transaction = await transacting.beginTransaction()
+      await transaction.send(send(text))
+      await transaction[end]()
+    }
+    await transacting.close()
+    await using follower = new Follower(carrier, topic, 0)
+    await follower.until('what was committed', () => follower.ids.length === 1)
+    await carrier.publish(topic, 0, [{ id: 'own', key: 'k', type: 't', headers: {}, body: Buffer.from('{}') }])
+    await follower.until('ours', () => follower.ids.length === 2)
+    assert.deepEqual(
+      follower.messages.map((message) => Buffer.from(message.body).toString()),
+      ['kept', '{}'],
+    )
+  })
+
+  it('a topic that others made keeps its number of partitions and its limits: what it does not take is refused', async () => {
+    const topic = `theirs-${randomUUID()}`
+    const configs = [{ name: 'max.message.bytes', value: '2000' }]
+    await other.admin.createTopics({ topics: [topic], partitions: 3, replicas: 1, configs })
+    await using carrier = connect()
+    assert.equal(await carrier.partitions(topic), 3)
+    const message = { key: 'k', type: 't', headers: {} }
+    const sized = (id: string, bytes: number) => ({ ...message, id, body: Buffer.alloc(bytes) })
+    await carrier.publish(topic, 2, [sized('fits', 1_000)])
+    const refused = await carrier.publish(topic, 2, [sized('large', 3_000)]).catch((error: unknown) => error)
+    assert.ok(refused instanceof PublishError, String(refused))
+    assert.deepEqual([refused.outcome, refused.code], ['refused', 'MESSAGE_TOO_LARGE'])
+    await carrier.publish(topic, 2, [sized('fits, too', 1_000)])
+    await using follower = new Follower(carrier, topic, 2)
+    await follower.until('what fits', () => follower.ids.length === 2)
+    assert.deepEqual(follower.ids, ['fits', 'fits, too'])
+    const nowhere = await carrier.publish(topic, 3, [sized('x', 1)]).catch((error: unknown) => error)
+    assert.ok(nowhere instanceof PublishError && nowhere.outcome === 'refused', String(nowhere))
+  })
+
+  it('more than a request holds is published in order, and in one piece for the caller', async () => {
+    const topic = `large-${randomUUID()}`
+    await using carrier = connect()
+    const messages = Array.from({ length: 12 }, (_, at) => ({
+      id: `m${at}`,
+      key: 'k',
+      type: 't',
+      headers: {},
+      body: Buffer.alloc(300_000, at),
+    }))
+    await carrier.publish(topic, 1, messages)
+    await using follower = new Follower(carrier, topic, 1)
+    await follower.until('all', () => follower.ids.length === 12)
+    assert.deepEqual(
+      follower.ids,
+      messages.map(({ id }) => id),
+    )
+  })
+
+  it('what a group has passed is told to the brokers, as Kafka counts it', async () => {
+    const topic = `passed-${randomUUID()}`
+    const group = `group-${randomUUID()}`
+    const carrier = connect()
+    const message = { key: 'k', type: 't', headers: {}, body: Buffer.from('x') }
+    await carrier.publish(
+      topic,
+      4,
+      [1, 2, 3].map((number) => ({ ...message, id: `m${number}` })),
+    )
+    const incarnation = (await carrier.incarnationOf?.(topic)) ?? ''
+    const second = 2
+    carrier.passed?.(group, topic, 4, { incarnation, number: second + 1 })
+    carrier.passed?.(group, topic, 5, { incarnation: 'of another topic', number: 9 })
+    await carrier.stop()
+    const [told] = await other.admin.listConsumerGroupOffsets({ groups: [group] })
+    const partitions = told?.topics[0]?.partitions.map(({ partitionIndex, committedOffset }) => [
+      partitionIndex,
+      committedOffset,
+    ])
+    assert.deepEqual(partitions, [[4, 2n]])
+  })
+})
