@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import type { ExpressionView } from '../src/contract.ts'
+import { ended, startCalculator, submit } from './support/calculator.ts'
+
+interface StreamEvent {
+  readonly id: string | undefined
+  readonly event: string
+  readonly data: unknown
+}
+
+interface OpenStream extends AsyncDisposable {
+  readonly status: number
+  readonly events: StreamEvent[]
+}
+
+async function openStream(publicUrl: string, user: number, lastEventId?: string): Promise<OpenStream> {
+  const closing = new AbortController()
+  const response = await fetch(`${publicUrl}/api/v1/expressions/stream`, {
+    headers: { authorization: `Bearer u${user}`, ...(lastEventId && { 'last-event-id': lastEventId }) },
+    signal: closing.signal,
+  })
+  const events: StreamEvent[] = []
+  const reading = read(response, events).catch(() => {})
+  return {
+    status: response.status,
+    events,
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      await reading
+    },
+  }
+}
+
+async function read(response: Response, events: StreamEvent[]): Promise<void> {
+  let text = ''
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk
+    const frames = text.split('\n\n')
+    text = frames.pop() ?? ''
+    for (const frame of frames) {
+      const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(frame)?.[1]
+      const event = field('event')
+      if (event !== undefined) events.push({ id: field('id'), event, data: JSON.parse(field('data') ?? 'null') })
+    }
+  }
+}
+
+const updates = ({ events }: OpenStream) => events.filter(({ event }) => event === 'expression-update')
+
+it('a stream tells each change of an expression once, numbered without holes, and of its tasks without numbers', async () => {
+  await using calculator = await startCalculator({ env: { TIME_ADDITION_MS: '150' } })
+  await using stream = await openStream(calculator.publicUrl, 1)
+  await using other = await openStream(calculator.publicUrl, 2)
+  const id = await submit(calculator, '(1+2)*(3+4)')
+  await ended(calculator, id)
+  await untilTrue('the end is told', () =>
+    updates(stream).some(({ data }) => (data as ExpressionView).status === 'done'),
+  )
+  assert.deepEqual(
+    updates(stream).map(({ id: position, data }) => [position, (data as ExpressionView).status]),
+    [
+      ['1', 'pending'],
+      ['2', 'computing'],
+      ['3', 'done'],
+    ],
+  )
+  assert.equal((updates(stream).at(-1)?.data as ExpressionView).result, 21)
+  await untilTrue('tasks are told', () => stream.events.some(({ event }) => event === 'task-update'))
+  const told = stream.events.find(({ event }) => event === 'task-update')
+  assert.equal(told?.id, undefined)
+  const { expression_id, tasks } = told?.data as { expression_id: number; tasks: { id: string; status: string }[] }
+  assert.equal(expression_id, id)
+  assert.ok(tasks.length > 0 && tasks.every((task) => task.id && task.status))
+  assert.deepEqual(updates(other), [])
+})
+
+it('who comes back with the last id, on another replica, gets what was missed', async () => {
+  await using one = await startCalculator()
+  await using two = await startCalculator({ url: one.url, only: 'calculator:api' })
+  const id = await submit(one, '1+2')
+  await ended(one, id)
+  await using stream = await openStream(two.publicUrl, 1, '1')
+  await untilTrue('the end is told', () => updates(stream).length >= 2)
+  assert.deepEqual(
+    updates(stream).map(({ id: position }) => position),
+    ['2', '3'],
+  )
+})
+
+it('at most ten task-updates a second are sent for one expression', async () => {
+  await using calculator = await startCalculator()
+  await using stream = await openStream(calculator.publicUrl, 1)
+  const startedAt = performance.now()
+  const id = await submit(calculator, `${'1+'.repeat(1_500)}1`)
+  await ended(calculator, id, 1, 60_000)
+  await untilTrue('the end is told', () =>
+    updates(stream).some(({ data }) => (data as ExpressionView).status === 'done'),
+  )
+  const seconds = (performance.now() - startedAt) / 1000
+  const count = stream.events.filter(({ event }) => event === 'task-update').length
+  assert.ok(count > 0 && count <= seconds * 10 + 1, `${count} in ${seconds} s`)
+})
