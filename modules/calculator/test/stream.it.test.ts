@@ -66,11 +66,14 @@ it('a stream tells each change of an expression once, numbered without holes, an
       ['3', 'done'],
     ],
   )
-  assert.equal((updates(stream).at(-1)?.data as ExpressionView).result, 21)
+  const last = updates(stream).at(-1)
+  assert.ok(last)
+  assert.equal((last.data as ExpressionView).result, 21)
   await untilTrue('tasks are told', () => stream.events.some(({ event }) => event === 'task-update'))
   const told = stream.events.find(({ event }) => event === 'task-update')
-  assert.equal(told?.id, undefined)
-  const { expression_id, tasks } = told?.data as { expression_id: number; tasks: { id: string; status: string }[] }
+  assert.ok(told)
+  assert.equal(told.id, undefined)
+  const { expression_id, tasks } = told.data as { expression_id: number; tasks: { id: string; status: string }[] }
   assert.equal(expression_id, id)
   assert.ok(tasks.length > 0 && tasks.every((task) => task.id && task.status))
   assert.deepEqual(updates(other), [])
