@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { untilTrue } from '@headrace/database/testing'
+import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { startKafka, startNats, type TestService } from '../../../tools/services/testing.ts'
 import { get, post, testPlatform } from './support/platform.ts'
+import { shopAt } from './support/shop.ts'
 
 let kafka: TestService
 let nats: TestService
@@ -112,4 +113,29 @@ describe('a composite whose broker is away', () => {
     await untilTrue('the same key is accepted', async () => (await send('a')).status === 200, patienceMs)
     assert.equal((await send('a')).body['messageId'], messageId)
   })
+})
+
+describe('orders and payments', () => {
+  for (const queue of ['kafka', 'nats', 'composite']) {
+    it(`over ${queue}, each in a database of its own, see an order paid`, async () => {
+      await using orders = await testDatabase()
+      await using payments = await testDatabase()
+      const databases = { ORDERS_DATABASE_URL: orders.url, PAYMENTS_DATABASE_URL: payments.url }
+      const env = { ...addresses(), ...databases, SHOP_QUEUE_TYPE: queue }
+      await using running = await testPlatform({ only: 'payments,orders,gateway', env })
+      const shop = shopAt(running.at('gateway'))
+      const user = await shop.openAccount()
+      await shop.topUp(user, 100)
+      const ids = []
+      for (let n = 0; n < 5; n += 1) ids.push((await shop.order(user, 10)).body['id'])
+      for (const id of ids) {
+        await untilTrue(
+          `${String(id)} is paid`,
+          async () => (await shop.orderOf(id)).body['status'] === 'paid',
+          patienceMs,
+        )
+      }
+      assert.equal(await shop.balanceOf(user), 50)
+    })
+  }
 })
