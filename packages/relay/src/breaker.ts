@@ -62,9 +62,10 @@ export class Breaker {
     this.#become('closed')
   }
 
-  /** A call that was given up without an outcome: the next one decides. */
-  abandoned(): void {
+  /** A call that says nothing about the provider: the next one decides. Its error is kept to be shown. */
+  abandoned(error?: unknown): void {
     this.#trying = false
+    if (error !== undefined) this.lastError = { text: messageOf(error), at: this.#options.now() }
   }
 
   failed(error: unknown): void {

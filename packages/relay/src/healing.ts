@@ -41,8 +41,7 @@ export function startHealing(needs: HealingNeeds, relays: () => readonly Relay[]
     const of = { provider: transport.name, topic, partitions: relay.partitions }
     const waiting = await waitingLanes(needs.database, of)
     for (const lane of waiting) {
-      if (!isOverdue(`${transport.name} ${topic} ${lane.partition}`, lane.position, await isAtEnd(relay, lane)))
-        continue
+      if (!isOverdue(`${transport.name} ${topic} ${lane.partition}`, lane.position, await lacks(relay, lane))) continue
       const text = `${transport.name} confirmed more of ${topic}/${lane.partition} than it holds: sent again from ${lane.position}`
       needs.onError(new PlatformError('LANE_GAP', text, { details: { ...of, partition: lane.partition } }), 'relay')
       relay.backToGroups(lane.partition)
@@ -69,8 +68,12 @@ export function startHealing(needs: HealingNeeds, relays: () => readonly Relay[]
   }
 }
 
-/** Tells whether a group has read the carrier to its end; false when the broker does not say. */
-async function isAtEnd({ provider: { transport, topic } }: Relay, lane: WaitingLane): Promise<boolean> {
+/**
+ * Tells whether the carrier cannot have what a group needs: the relay began behind it, or the group has read the carrier
+ * to its end. False when the broker does not say.
+ */
+async function lacks({ provider: { transport, topic } }: Relay, lane: WaitingLane): Promise<boolean> {
+  if (lane.position < lane.base) return true
   try {
     const carried = lane.partition % (await transport.partitions(topic))
     const { incarnation, first, end } = await transport.held(topic, carried)
@@ -83,6 +86,7 @@ async function isAtEnd({ provider: { transport, topic } }: Relay, lane: WaitingL
 interface WaitingLane {
   readonly partition: number
   readonly position: number
+  readonly base: number
   /** Where the group reads on in the carrier. */
   readonly incarnation: string | null
   readonly next: number | null
@@ -95,7 +99,7 @@ async function waitingLanes(
 ): Promise<readonly WaitingLane[]> {
   const { rows } = await database.query<WaitingLane>({
     name: 'relay.waiting',
-    text: `select distinct on (c.partition) c.partition, g.position, r.incarnation, r.next_number as next
+    text: `select distinct on (c.partition) c.partition, g.position, c.base, r.incarnation, r.next_number as next
            from headrace.relay_cursor c
            join headrace.log_cursor g on g.topic = c.topic and g.partition = c.partition and g.position < c.position
            join headrace.lease l on l.group_name = g.group_name and l.topic = g.topic and l.partition = g.partition

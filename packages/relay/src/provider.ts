@@ -74,9 +74,9 @@ export class Provider {
   }
 
   #judge(error: unknown, signal: AbortSignal): void {
-    // A carrier that is full serves, and one that we stop asking has done nothing wrong.
-    if (signal.aborted || hasCode(error, 'QUEUE_FULL')) {
-      this.breaker.abandoned()
+    // A carrier that is full or takes no message so large serves, and one that we stop asking has done nothing wrong.
+    if (signal.aborted || hasCode(error, 'QUEUE_FULL') || hasCode(error, 'MESSAGE_TOO_LARGE')) {
+      this.breaker.abandoned(signal.aborted ? undefined : error)
       return
     }
     this.#failed += 1
@@ -85,11 +85,15 @@ export class Provider {
 
   /** A publish that is late still counts as under way for a while: two at a time would mix their messages. */
   #occupy(carried: number, publishing: Promise<unknown>): void {
-    const settled = new AbortController()
-    const free = sleep(3 * this.#timeoutMs, settled.signal).then(() => void this.#busy.delete(carried))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, 3 * this.#timeoutMs)
+    const done = () => resolve()
+    publishing.then(done, done)
+    const free = promise.then(() => {
+      clearTimeout(timer)
+      this.#busy.delete(carried)
+    })
     this.#busy.set(carried, free)
-    const settle = () => settled.abort()
-    publishing.then(settle, settle)
   }
 
   #late(): Error {

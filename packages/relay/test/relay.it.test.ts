@@ -188,6 +188,19 @@ describe('a relay', () => {
     )
   })
 
+  it('brings a group that comes later what lies before its beginning', async () => {
+    const counts: Counts = new Map()
+    const carrier = new TableCarrier(world.database, 'newcomer')
+    await world.log.declareTopic('newcomer')
+    await produce(world.log, 'newcomer', counts, 2)
+    await using _carriage = await world.carry('newcomer', [carrier], { stalledMs: 1_000 })
+    await produce(world.log, 'newcomer', counts, 2)
+    await relayed(world, 'newcomer', 'newcomer')
+    assert.equal((await carrier.contents('newcomer')).length, 2 * keys.length, 'nobody had asked for the first two')
+    await world.consume('newcomer', [carrier])
+    await effectsComplete(world, 'g-newcomer', counts)
+  })
+
   it('confirms a message once any or all providers have it, and names those that do not', async () => {
     const counts: Counts = new Map()
     const well = new TableCarrier(world.database, 'well')
