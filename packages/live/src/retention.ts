@@ -32,6 +32,8 @@ export async function removeOldEvents(
 ): Promise<number> {
   const { rowCount } = await database.query({
     name: 'live.retention',
+    // A plan made while there are few events would read all of them later.
+    replan: true,
     // The array is made once, where a join might read the limited rows again.
     text: `delete from headrace.live_event where ctid = any(array(
              select ctid from headrace.live_event where at < now() - $1 * interval '1 ms'

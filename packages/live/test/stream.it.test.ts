@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { type TestDatabase, testDatabase, untilTrue } from '@headrace/database/testing'
+import { type TestDatabase, testDatabase, testServer, untilTrue } from '@headrace/database/testing'
 import { PlatformError, sleep } from '@headrace/runtime'
 import { StreamClient } from './support/client.ts'
 import { fatefulPubSub } from './support/pubsub.ts'
@@ -272,5 +272,38 @@ describe('the streams of a replica', () => {
     isAway = false
     await client.reaches(2)
     assert.deepEqual(client.ids, [1, 2])
+  })
+
+  it('survive a database server that is killed and comes back, and lose and repeat nothing', async () => {
+    await using server = await testServer()
+    await migrateLive(server.url)
+    await using replica = await startReplica({ url: server.url, pollMs: 50 })
+    using client = await new StreamClient(`${replica.url}/stream/s`).connected()
+    await replica.publish('s', 1, 2)
+    await client.reaches(2)
+    await server.kill()
+    await untilTrue('publishing fails', () =>
+      replica.publish('s', 0).then(
+        () => false,
+        () => true,
+      ),
+    )
+    await server.restart()
+    await untilTrue(
+      'publishing works',
+      () =>
+        replica.publish('s', 3).then(
+          () => true,
+          () => false,
+        ),
+      60_000,
+    )
+    await replica.publish('s', 4)
+    await untilTrue('the last event arrives', () => client.events.at(-1)?.data === '{"n":4}', 60_000)
+    assert.deepEqual(
+      client.ids,
+      client.ids.map((_, index) => index + 1),
+    )
+    assert.equal(client.isOver, false)
   })
 })
