@@ -153,10 +153,10 @@ const projectModel = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
-/** Runs one of Kafka's own programs to its end and returns what it printed. */
-export async function kafkaProgram(mainClass: string, args: readonly string[]): Promise<string> {
+/** Runs one of Kafka's own programs to its end. */
+async function kafkaProgram(mainClass: string, args: readonly string[]): Promise<void> {
   const java = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${await libraries()}/*`, mainClass]
-  return run(await javaProgram(), [...java, ...args])
+  await run(await javaProgram(), [...java, ...args])
 }
 
 /** The data directory of a node that has never run. Formatting takes a second, copying none. */

@@ -1,4 +1,4 @@
-import { kafkaNodes, kafkaProgram } from './kafka.ts'
+import { kafkaNodes } from './kafka.ts'
 import { natsNodes } from './nats.ts'
 import { freePort } from './ports.ts'
 import { redisNode } from './redis.ts'
@@ -60,11 +60,6 @@ export async function startKafka(options: TestKafkaOptions = {}): Promise<TestSe
     plan,
     ports.map(({ client }) => client),
   )
-}
-
-/** Runs one of Kafka's own programs, by the name of its class, and returns what it printed. */
-export function kafkaTool(mainClass: string, args: readonly string[]): Promise<string> {
-  return kafkaProgram(mainClass, args)
 }
 
 /** Starts NATS with JetStream, which syncs before it acknowledges. */
