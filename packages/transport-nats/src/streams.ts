@@ -82,7 +82,7 @@ export function incarnationOf(session: Session, topic: string, maxAgeMs: number)
 /** The same where there must be one. Throws `QUEUE_UNAVAILABLE`. */
 export async function presentIncarnation(session: Session, topic: string): Promise<string> {
   const incarnation = await asked(topic, incarnationOf(session, topic, incarnationMs))
-  if (incarnation === undefined) throw new PlatformError('QUEUE_UNAVAILABLE', `the stream of ${topic} is gone`)
+  if (incarnation === undefined) throw gone(session, topic)
   return incarnation
 }
 
@@ -91,7 +91,7 @@ export async function heldIn(session: Session, topic: string, partition: number)
   const { manager } = session
   const stream = streamOf(topic)
   const info = await asked(topic, streamInfo(manager, topic))
-  if (info === undefined) throw new PlatformError('QUEUE_UNAVAILABLE', `the stream of ${topic} is gone`)
+  if (info === undefined) throw gone(session, topic)
   const ask = (query: MsgRequest) => asked(topic, manager.streams.getMessage(stream, query))
   const subjects = subjectsOf(topic, partition)
   // The server finds the next of a subject; only the client's type does not know.
@@ -100,6 +100,12 @@ export async function heldIn(session: Session, topic: string, partition: number)
   const lasts = await Promise.all(subjects.map((subject) => ask({ last_by_subj: subject })))
   const end = Math.max(...lasts.map((last) => (last?.seq ?? 0) + 1))
   return { incarnation: info.created, first: Math.min(end, ...firsts.map((first) => first?.seq ?? end)), end }
+}
+
+/** The next use makes it again. */
+function gone(session: Session, topic: string): PlatformError {
+  session.declared.delete(topic)
+  return new PlatformError('QUEUE_UNAVAILABLE', `the stream of ${topic} is gone`)
 }
 
 async function asked<T>(topic: string, answer: Promise<T>): Promise<T> {
