@@ -57,6 +57,12 @@ export function authRequired({ AUTH_REQUIRED, HOST }: PlatformSettings): boolean
   return AUTH_REQUIRED ?? !isLoopback(HOST)
 }
 
+/** What is wrong with the keys that are set, without making or keeping any. Throws as `identities`. */
+export async function requireKeys(settings: PlatformSettings): Promise<void> {
+  const set = settings.JWT_ALGORITHM === 'EdDSA' ? settings.JWT_PRIVATE_KEY : settings.JWT_SECRET
+  if (set !== undefined || !isLoopback(settings.HOST)) await keysOf(settings)
+}
+
 async function keysOf(settings: PlatformSettings): Promise<TokenKeys> {
   if (settings.JWT_ALGORITHM === 'EdDSA') {
     const variable = 'JWT_PRIVATE_KEY'

@@ -63,6 +63,18 @@ describe('headrace doctor', () => {
     assert.match(about(findings, 'schema')[0]?.text ?? '', /lacks database\/001/)
   })
 
+  it('says what signs tokens will not do, without showing it, and who needs one', async () => {
+    await using place = await Workplace.make()
+    const tokens = async (env: Variables) => about((await doctor(place, env)).findings, 'tokens')[0]
+    assert.deepEqual((await tokens({}))?.state, 'ok')
+    assert.match((await tokens({ HOST: '0.0.0.0' }))?.text ?? '', /^JWT_SECRET is not set/)
+    const short = await tokens({ JWT_SECRET: 'geheim-geheim' })
+    assert.match(short?.text ?? '', /^JWT_SECRET has 13 bytes/)
+    const strong = { HOST: '0.0.0.0', JWT_SECRET: 'geheim-geheim-geheim-geheim-geheim' }
+    assert.deepEqual([(await tokens(strong))?.state, (await tokens(strong))?.text.startsWith('needed')], ['ok', true])
+    assert.doesNotMatch(JSON.stringify([short, await tokens(strong)]), /geheim/)
+  })
+
   it('says of all that is malformed what is valid, and ends with 1', async () => {
     await using place = await Workplace.make()
     const { code, findings } = await doctor(place, { API_PORT: 'x', QUEUE_TYPE: 'y' })

@@ -4,11 +4,13 @@ import { passwordLength } from './domain/credentials.ts'
 const tags = ['accounts']
 
 const { min, max } = passwordLength
+/** Longest text that is looked at, in characters; what is valid is shorter. */
+const longest = 1_024
 
 const credentials = Type.Object(
   {
-    email: Type.String({ description: 'Compared without regard to case.' }),
-    password: Type.String({ description: `${min} to ${max} characters of any kind.` }),
+    email: Type.String({ maxLength: longest, description: 'Compared without regard to case.' }),
+    password: Type.String({ maxLength: longest, description: `${min} to ${max} characters of any kind.` }),
   },
   { title: 'Credentials', examples: [{ email: 'ann@example.com', password: 'correct horse battery' }] },
 )
@@ -29,7 +31,7 @@ const accountMembers = {
   created_at: Type.String({ format: 'date-time' }),
 }
 
-const refreshBody = Type.Object({ refresh_token: Type.String() })
+const refreshBody = Type.Object({ refresh_token: Type.String({ maxLength: 4_096 }) })
 
 export const registerSchema = {
   tags,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf, PlatformError } from '@headrace/runtime'
 
@@ -17,7 +17,10 @@ export async function keptSecret(path: string, make: () => string): Promise<stri
 
 async function existing(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).trim()
+    const secret = (await readFile(path, 'utf8')).trim()
+    // Copied or restored, it may have become readable for others.
+    await chmod(path, 0o600)
+    return secret
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error

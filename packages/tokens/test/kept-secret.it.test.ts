@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempDisposable, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtempDisposable, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -16,6 +16,9 @@ it('a secret is made once, whoever asks at once, and only its owner may read it'
   assert.equal((await readFile(path, 'utf8')).trim(), secrets[0])
   assert.equal((await stat(path)).mode & 0o777, 0o600)
   assert.deepEqual(await readdir(join(directory.path, 'data')), ['jwt-secret'])
+  await chmod(path, 0o644)
+  assert.equal(await ask(), secrets[0])
+  assert.equal((await stat(path)).mode & 0o777, 0o600, 'also when somebody has opened it')
 })
 
 it('a directory that cannot be written is named', async () => {

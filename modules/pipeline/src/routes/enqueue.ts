@@ -66,12 +66,19 @@ interface Sent extends Omit<DataMessage, 'timestamp'> {
 /** Says whose the messages are, when they are handed over by a process that has looked at the token. */
 export const ownerField = 'x-headrace-owner'
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+function accountUid(owner: string | readonly string[]): string {
+  if (typeof owner === 'string' && uuid.test(owner)) return owner
+  throw invalidRequest(`${ownerField} must be the UUID of an account`)
+}
+
 type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
 async function enqueue(needs: EnqueueNeeds, headers: RequestHeaders, body: unknown): Promise<number> {
   const { intake, keyed, toQueueMessage, newId, now } = needs
   const { 'idempotency-key': header, [ownerField]: owner } = headers
-  const accompanying = typeof owner === 'string' ? { owner } : {}
+  const accompanying = owner === undefined ? {} : { owner: accountUid(owner) }
   const sent = sentMessages(body)
   const nowSeconds = Math.floor(now() / 1000)
   const messages = (effectId: string) =>

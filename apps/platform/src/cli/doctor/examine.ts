@@ -1,4 +1,5 @@
 import { hasCode } from '@headrace/runtime'
+import { authRequired, requireKeys } from '../../identities.ts'
 import { sourcesAt } from '../../migrations.ts'
 import { type PlatformSettings, platformSettings } from '../../settings.ts'
 import { placesOf, stationNames } from '../../stations.ts'
@@ -9,7 +10,7 @@ import { allSettings, storageSettings } from '../settings.ts'
 import { version } from '../version.ts'
 import { examineDataDirectory } from './data-directory.ts'
 import { examineDatabase } from './database.ts'
-import type { Finding } from './finding.ts'
+import { broken, type Finding } from './finding.ts'
 import { examinePorts } from './ports.ts'
 import { examineSettings } from './settings.ts'
 
@@ -23,7 +24,11 @@ export async function examine(loaded: LoadedEnvironment, note: (line: string) =>
   const occupant =
     storage && storage.DATABASE_URL === undefined ? await occupantOrNone(storage.HEADRACE_DATA) : undefined
   if (settings !== undefined)
-    findings.push(...consequences(loaded, settings), ...(await examinePorts(settings, occupant)))
+    findings.push(
+      ...consequences(loaded, settings),
+      await examineTokens(settings),
+      ...(await examinePorts(settings, occupant)),
+    )
   if (storage === undefined) return findings
   const { DATABASE_URL: databaseUrl, HEADRACE_DATA: dataDirectory } = storage
   if (databaseUrl === undefined) findings.push(...(await examineDataDirectory(dataDirectory, occupant)))
@@ -47,6 +52,17 @@ function examineProgram(): Finding {
 function consequences({ env }: LoadedEnvironment, settings: PlatformSettings): readonly Finding[] {
   const warnings = warningsOf(env, settings).map((text): Finding => ({ about: 'settings', state: 'note', text }))
   return [{ about: 'queue', state: 'ok', text: `QUEUE_TYPE=${settings.QUEUE_TYPE}` }, ...warnings]
+}
+
+/** Who has to say who they are, and whether what signs tokens will do. */
+async function examineTokens(settings: PlatformSettings): Promise<Finding> {
+  try {
+    await requireKeys(settings)
+  } catch (error) {
+    return broken('tokens', error)
+  }
+  const text = authRequired(settings) ? 'needed for what is a person’s' : 'not needed'
+  return { about: 'tokens', state: 'ok', text: `${text} (AUTH_REQUIRED, HOST)` }
 }
 
 async function occupantOrNone(dataDirectory: string): Promise<Occupant | undefined> {
