@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Headers, Origin } from './message.ts'
 import type { OutgoingMessage } from './transport.ts'
 
@@ -32,7 +33,7 @@ export type EventFallback = Pick<EventEnvelope, 'id' | 'type' | 'at'>
 
 const ownSource = '/headrace/'
 const originHeader = 'headrace-origin'
-/** Names a header that the message did not have: the codec added it for foreign readers. */
+/** Names the headers that the message did not have, in a comma list: the codec added them for foreign readers. */
 const impliedHeader = 'headrace-implied'
 /** Stands before the name of a header that is called like one of ours. */
 const escapePrefix = 'headrace-h-'
@@ -41,7 +42,7 @@ const json = 'application/json'
 
 /**
  * The headers of a message on a broker, in order. A body that begins like a JSON object or list and has no
- * `content-type` is said to be JSON. `at` is the time that the event tells, in ms since the epoch.
+ * `content-type` is said to be JSON; a message that belongs to no trace begins one, made of its id. `at` is the time that the event tells, in ms since the epoch.
  */
 export function encodeEvent(
   binding: EventBinding,
@@ -60,12 +61,26 @@ export function encodeEvent(
   for (const name in message.headers) {
     encoded.push([isReserved(binding, name) ? escapePrefix + name : name, message.headers[name] ?? ''])
   }
-  if (message.headers['content-type'] === undefined && looksLikeJson(message.body)) {
-    encoded.push(['content-type', json], [impliedHeader, 'content-type'])
-  }
+  const implied = impliedHeaders(message)
+  if (implied.length > 0) encoded.push(...implied, [impliedHeader, implied.map(([name]) => name).join(',')])
   if (message.origin !== undefined) encoded.push([originHeader, encodeOrigin(message.origin)])
   return encoded
 }
+
+function impliedHeaders({ id, headers, body }: OutgoingMessage): [name: string, value: string][] {
+  const implied: [string, string][] = []
+  if (headers['content-type'] === undefined && looksLikeJson(body)) implied.push(['content-type', json])
+  if (headers['traceparent'] === undefined) implied.push(['traceparent', ownTrace(id)])
+  return implied
+}
+
+/** A trace of a message's own (W3C Trace Context, not sampled): a UUID is a trace id, of anything else its digest is. */
+function ownTrace(id: string): string {
+  const hex = isUuid.test(id) ? id.replaceAll('-', '').toLowerCase() : createHash('sha256').update(id).digest('hex')
+  return `00-${hex.slice(0, 32)}-${hex.slice(16, 32)}-00`
+}
+
+const isUuid = /^[\da-f]{8}(-[\da-f]{4}){3}-(?!0{12})[\da-f]{12}$/i
 
 /**
  * What headers tell of a message; the last of several with one name counts. Attributes of foreign events that have no
@@ -101,8 +116,7 @@ export function decodeEvent(
 }
 
 function ownHeaders(left: Map<string, string>): Headers {
-  const implied = left.get(impliedHeader)
-  if (implied !== undefined) left.delete(implied)
+  for (const implied of left.get(impliedHeader)?.split(',') ?? []) left.delete(implied)
   left.delete(impliedHeader)
   left.delete(originHeader)
   const entries = [...left].map(([name, value]) => [

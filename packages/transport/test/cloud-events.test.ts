@@ -66,6 +66,16 @@ for (const [name, binding] of Object.entries({ kafka: kafkaBinding, nats: natsBi
       }
     })
 
+    it('gives a message of no trace one of its own, which its readers here do not see', () => {
+      for (const id of ['01a1fe4f-c99b-7355-9576-a1edc3fbcfce', 'a-1']) {
+        const headers = encode({ ...plain, id })
+        const own = headers.find(([header]) => header === 'traceparent')?.[1] ?? ''
+        assert.match(own, /^00-[\da-f]{32}-[\da-f]{16}-00$/)
+        assert.deepEqual(encode({ ...plain, id }), headers)
+        assert.deepEqual(decode(headers).headers, {})
+      }
+    })
+
     it('takes a message without headers for one of a foreign producer', () => {
       assert.deepEqual(decode([]), { ...fallback, headers: {} })
     })
