@@ -1,4 +1,5 @@
-import { openDatabase, startWakeUps } from '@headrace/database'
+import { openDatabase, sqlState, startWakeUps } from '@headrace/database'
+import { hasCode, sleep } from '@headrace/runtime'
 import { openLogElsewhere } from '@headrace/station'
 import { postgresElsewhere, postgresTransport, type Transport } from '@headrace/transport'
 import type { Base } from './base.ts'
@@ -11,10 +12,16 @@ export interface Logs extends AsyncDisposable {
   carrierOf(topic: string, ownUrl: string | undefined): Transport
 }
 
+/** Longest wait in ms for a log in another database, and between two looks for it. */
+const awayMs = 60_000
+const lookMs = 250
+/** What is asked for is not there: a table, a schema. */
+const notMade = ['42P01', '3F000']
+
 /** Connections to a database that is only read. */
 const readerConnections = 3
 
-/** Opens the logs. Producers' databases must be there at the start, as one's own. */
+/** Opens the logs. Producers that start at the same time are given a while to make theirs. */
 export async function openLogs(bases: readonly Base[], needs: ProcessNeeds): Promise<Logs> {
   await using stack = new AsyncDisposableStack()
   const { settings, selection, onError } = needs
@@ -30,7 +37,7 @@ export async function openLogs(bases: readonly Base[], needs: ProcessNeeds): Pro
     const connection = { url, maxConnections: readerConnections, onError: (error: Error) => onError(error, 'database') }
     const database = stack.use(openDatabase(connection))
     const wakeUps = stack.use(startWakeUps(connection))
-    const reading = stack.use(await openLogElsewhere({ database, wakeUps, onError }))
+    const reading = stack.use(await onceMade(() => openLogElsewhere({ database, wakeUps, onError }), needs))
     elsewhere.set(url, stack.use(postgresElsewhere(reading)))
   }
   const parts = stack.move()
@@ -43,5 +50,20 @@ export async function openLogs(bases: readonly Base[], needs: ProcessNeeds): Pro
       return carrier
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+/** Opens what another process may be about to make: everything is started at once, in any order. */
+async function onceMade<T>(open: () => Promise<T>, { logger }: ProcessNeeds): Promise<T> {
+  const giveUpAt = performance.now() + awayMs
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await open()
+    } catch (error) {
+      const isComing = hasCode(error, 'DATABASE_UNAVAILABLE') || notMade.includes(sqlState(error) ?? '')
+      if (!isComing || performance.now() > giveUpAt) throw error
+      if (attempt === 1) logger.warn('waiting for the log in another database', { error })
+      await sleep(lookMs)
+    }
   }
 }

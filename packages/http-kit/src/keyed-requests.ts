@@ -1,4 +1,5 @@
 import type { Queryable, TransactionOptions } from '@headrace/database'
+import { PlatformError } from '@headrace/runtime'
 import { decideByKey, keyInProgress, twins } from './idempotency.ts'
 import { fingerprint, idempotencyKey, keyId } from './idempotency-key.ts'
 import {
@@ -77,14 +78,19 @@ export function keyedRequests<Tx extends Queryable>(needs: KeyedRequestsNeeds<Tx
         if (decision.kind === 'unanswered') return await run(effect, decision.effectId, answering(key))
         return await run(effect, newId(), recording(key))
       } catch (error) {
-        if (!isTwinConflict(error)) throw error
+        if (!isTwinConflict(error) && !isRefusal(error)) throw error
+        // A twin in another process was faster: its key is in the way, or what it has done.
+        const twin = decideByKey(await lookupKey(database, key.id), key.fingerprint)
+        if (twin.kind === 'replay') return twin.response
+        throw isTwinConflict(error) ? keyInProgress() : error
       }
-      // A twin in another process was faster.
-      const twin = decideByKey(await lookupKey(database, key.id), key.fingerprint)
-      if (twin.kind === 'replay') return twin.response
-      throw keyInProgress()
     },
   }
+}
+
+/** What a caller is told is wrong with the request, such as that the thing exists. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof PlatformError && error.definition.status < 500
 }
 
 type Recording = (tx: Queryable, response: StoredResponse, effectId: string) => Promise<void>

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type Database, databaseMigrations, migrate, openDatabase, type Transaction } from '@headrace/database'
 import { type TestDatabase, testDatabase } from '@headrace/database/testing'
-import { hasCode } from '@headrace/runtime'
+import { hasCode, PlatformError } from '@headrace/runtime'
 import { httpKitMigrations, type KeyedRequests, keyedRequests, type StoredResponse } from '../src/index.ts'
 
 describe('requests with a key', () => {
@@ -61,6 +61,18 @@ describe('requests with a key', () => {
     const answers = await Promise.all(Array.from({ length: 24 }, (_, index) => ask(index)))
     for (const answer of answers) assert.deepEqual(answer, answers[0])
     assert.equal(await effectsOf('twins'), 1)
+  })
+
+  it('of equal requests at two replicas one makes a thing that there is once, and both get its answer', async () => {
+    await database.query({ text: 'create table single (name text primary key)' })
+    const make = async (tx: Transaction, effectId: string): Promise<StoredResponse> => {
+      const { rowCount } = await tx.query({ text: `insert into single values ('one') on conflict do nothing` })
+      if (rowCount === 0) throw new PlatformError('INVALID_REQUEST', 'it is there already')
+      return { status: 201, body: { id: effectId } }
+    }
+    const answers = await Promise.all([0, 1].map(() => replica().answer(request('single'), make)))
+    assert.deepEqual(answers[0], answers[1])
+    await assert.rejects(replica().answer(request('another'), make), (error) => hasCode(error, 'INVALID_REQUEST'))
   })
 
   it('without a key each request takes effect', async () => {
