@@ -9,7 +9,7 @@ describe('a breaker', () => {
     const made = new Breaker({
       failures: 3,
       now: () => clock.now,
-      random: () => 1,
+      random: () => 0.9999,
       onChange: (state) => states.push(state),
     })
     return { made, clock, states }

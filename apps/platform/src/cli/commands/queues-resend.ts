@@ -14,9 +14,17 @@ export function resendCommand(terminal: Terminal): Command {
     .option('--partition <n>', 'only this partition of the log', wholeNumber('--partition', { min: 0, max: 15 }))
     .option('--from <offset>', 'from this offset on; unset = what any group needs', wholeNumber('--from', { min: 1 }))
     .option('--json', 'print a JSON array')
-    .action(async (topic: string, options: Omit<Resending, 'topic'> & { readonly json?: true }) => {
-      const { json, ...what } = options
-      const sent = await withCurrentDatabase(terminal, command, (database) => resend(database, { ...what, topic }))
+    .action(async (topic: string, options: Omit<Resending, 'topic'>) => {
+      const { provider, partition, from } = options
+      const what = {
+        topic,
+        ...(provider !== undefined && { provider }),
+        ...(partition !== undefined && { partition }),
+        ...(from !== undefined && { from }),
+      }
+      // `queues` has this flag, too, and takes it wherever it stands.
+      const { json } = command.optsWithGlobals<{ readonly json?: true }>()
+      const sent = await withCurrentDatabase(terminal, command, (database) => resend(database, what))
       if (json === true) terminal.out(JSON.stringify(sent))
       else if (sent.length === 0) terminal.out('nothing is to be sent again: no group is behind what was confirmed')
       else
