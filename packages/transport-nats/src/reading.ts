@@ -85,6 +85,8 @@ async function openConsumer(needs: ReadNeeds, next: CarrierPosition | undefined)
       if (incarnation !== undefined && name !== undefined && incarnation === (await incarnationOf(session, topic, 0))) {
         return { session, incarnation, name }
       }
+      // What was known of it is older than the stream, or it is gone.
+      session.incarnations.delete(topic)
       session.declared.delete(topic)
     }
   } catch (error) {
