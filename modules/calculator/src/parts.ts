@@ -13,7 +13,7 @@ export interface Parts {
 }
 
 /** Parts of a process that has a database. */
-export function calculatorParts({ stations, onError }: CalculatorContext): Parts {
+export function calculatorParts({ stations, onError, metrics }: CalculatorContext): Parts {
   const { database, pubsub, wakeUps } = stations.calculator
-  return { bell: readyBell(wakeUps), startLive: () => startLive({ database, pubsub, onError }) }
+  return { bell: readyBell(wakeUps), startLive: () => startLive({ database, pubsub, onError, metrics }) }
 }

@@ -16,10 +16,10 @@ import { ordersTopic } from './wire/order-event.ts'
 
 /** Starts the role that answers requests and serves the streams. */
 export async function startOrdersApi(context: OrdersContext): Promise<Running> {
-  const { surfaces, onError, faults } = context
+  const { surfaces, onError, faults, metrics } = context
   const station = context.stations.orders
   await station.produces(ordersTopic)
-  const live = startLive({ database: station.database, pubsub: station.pubsub, onError })
+  const live = startLive({ database: station.database, pubsub: station.pubsub, onError, metrics })
   const { accounts, close } = accountsOf(context)
   const newId = newIds({ now: Date.now, randomBytes })
   const keyed = keyedRequests<LogTransaction>({

@@ -19,6 +19,8 @@ export interface ConnectionNeeds {
   readonly snapshot: Snapshot
   /** Most bytes that may wait for a client when more comes. */
   readonly bufferLimitBytes: number
+  /** Told when the client is cut off for reading too slowly. */
+  readonly onSlow: () => void
 }
 
 /**
@@ -34,6 +36,7 @@ export class Connection {
   isCatchingUp = false
   readonly #answer: ServerResponse
   readonly #bufferLimitBytes: number
+  readonly #onSlow: () => void
   /** Bytes taken by the socket at the last heartbeat while some were waiting. */
   #stalledAt: number | undefined
 
@@ -43,6 +46,7 @@ export class Connection {
     this.position = needs.position
     this.#answer = needs.answer
     this.#bufferLimitBytes = needs.bufferLimitBytes
+    this.#onSlow = needs.onSlow
   }
 
   get isClosed(): boolean {
@@ -52,7 +56,7 @@ export class Connection {
   /** Writes a frame; a client that already has too much waiting is cut off, and comes again where it was. */
   write(frame: Frame): void {
     if (this.isClosed) return
-    if (this.#answer.writableLength > this.#bufferLimitBytes) this.cut()
+    if (this.#answer.writableLength > this.#bufferLimitBytes) this.#giveUp()
     else this.#answer.write(frame)
   }
 
@@ -89,7 +93,7 @@ export class Connection {
       return
     }
     const taken = socket.bytesWritten - socket.writableLength
-    if (this.#stalledAt === taken) this.cut()
+    if (this.#stalledAt === taken) this.#giveUp()
     this.#stalledAt = taken
   }
 
@@ -99,5 +103,10 @@ export class Connection {
 
   end(): void {
     if (!this.isClosed) endStream(this.#answer)
+  }
+
+  #giveUp(): void {
+    this.#onSlow()
+    this.cut()
   }
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { type Database, isInfrastructureError, type Transaction } from '@headrace/database'
 import { askToComeAgain, openEventStream, type Reply, type Request } from '@headrace/http-kit'
 import type { PubSub } from '@headrace/keyvalue'
-import type { OnBackgroundError, Running } from '@headrace/runtime'
+import type { Metrics, OnBackgroundError, Running } from '@headrace/runtime'
 import { Connection, type Snapshot } from './connection.ts'
 import { requireReached, resumedFrom } from './event-id.ts'
 import { connectedFrame } from './frame.ts'
@@ -10,6 +10,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { type Hint, packHints, unpackHints } from './hints.ts'
 import { Hub } from './hub.ts'
 import { encodeEvent, type LiveEvent, requireSubject } from './live-event.ts'
+import { type LiveMetrics, liveMetrics } from './live-metrics.ts'
 import { publishCollector } from './publish.ts'
 import { startLiveRetention } from './retention.ts'
 import { type LiveStore, liveStore } from './store.ts'
@@ -21,6 +22,8 @@ export interface LiveNeeds {
   readonly pubsub: PubSub
   /** Told of what fails in the background and is tried again. */
   readonly onError: OnBackgroundError
+  /** Where open streams and slow readers are counted; nowhere unless given. */
+  readonly metrics?: Metrics
 }
 
 export interface LiveOptions {
@@ -90,6 +93,7 @@ class StartedLive implements Live {
   readonly #pubsub: PubSub
   readonly #settings: Required<LiveOptions>
   readonly #store: LiveStore
+  readonly #metrics: LiveMetrics
   readonly #hub: Hub
   readonly #heartbeat: Heartbeat
   readonly #retention: Running
@@ -97,10 +101,11 @@ class StartedLive implements Live {
   readonly #collector = publishCollector((hints) => this.#tell(hints))
   #stopping: Promise<void> | undefined
 
-  constructor({ database, pubsub, onError }: LiveNeeds, settings: Required<LiveOptions>) {
+  constructor({ database, pubsub, onError, metrics }: LiveNeeds, settings: Required<LiveOptions>) {
     this.#pubsub = pubsub
     this.#settings = settings
     this.#store = liveStore(database)
+    this.#metrics = liveMetrics(metrics)
     this.#hub = new Hub({ store: this.#store, onError, pollMs: settings.pollMs })
     this.#heartbeat = new Heartbeat(settings.heartbeatMs, onError)
     this.#retention = startLiveRetention(database, { ...settings, everyMs: settings.sweepMs, onError })
@@ -141,7 +146,14 @@ class StartedLive implements Live {
     }
     const position = resumed ?? head
     const { bufferLimitBytes } = this.#settings
-    const connection = new Connection({ answer, subject, position, snapshot, bufferLimitBytes })
+    const connection = new Connection({
+      answer,
+      subject,
+      position,
+      snapshot,
+      bufferLimitBytes,
+      onSlow: this.#metrics.slow,
+    })
     // The client may have gone while the head was read.
     if (connection.isClosed || this.#stopping !== undefined) {
       connection.end()
@@ -163,7 +175,9 @@ class StartedLive implements Live {
 
   #serve(connection: Connection, head: number, answer: ServerResponse): void {
     const endBeats = this.#heartbeat.add(connection)
+    this.#metrics.opened()
     answer.once('close', () => {
+      this.#metrics.closed()
       endBeats()
       this.#hub.part(connection)
     })

@@ -131,7 +131,7 @@ const proofs: readonly {
       },
       {
         name: 'a slow reader is passed over',
-        changes: [{ file: 'connection.ts', from: ') this.cut()\n    else', to: ') return\n    else' }],
+        changes: [{ file: 'connection.ts', from: ') this.#giveUp()\n    else', to: ') return\n    else' }],
       },
     ],
   },

@@ -1,7 +1,7 @@
 import { type Database, databaseMigrations, migrate, openDatabase } from '@headrace/database'
 import { createHttpServer } from '@headrace/http-kit'
 import { memoryPubSub, type PubSub } from '@headrace/keyvalue'
-import { nullLogger } from '@headrace/runtime'
+import { createMetrics, type Metrics, nullLogger } from '@headrace/runtime'
 import { type Live, type LiveOptions, liveMigrations, startLive } from '../../src/index.ts'
 
 /** What makes the live streams of a replica; another is given to see a mutant fail. */
@@ -27,6 +27,7 @@ export interface Replica extends AsyncDisposable {
   readonly port: number
   readonly database: Database
   readonly live: Live
+  readonly metrics: Metrics
   readonly errors: readonly unknown[]
   /** Publishes events in a transaction of their own, each numbered by its data's `n`. */
   publish(subject: string, ...numbers: readonly number[]): Promise<void>
@@ -40,8 +41,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const onError = (error: unknown) => errors.push(error)
   const database = stack.use(openDatabase({ url: options.url, maxConnections: 4, onError }))
   const pubsub = options.pubsub ?? memoryPubSub({ onError })
+  const metrics = createMetrics()
   const read = options.through?.(database) ?? database
-  const live = stack.use((options.start ?? startLive)({ database: read, pubsub, onError }, options))
+  const live = stack.use((options.start ?? startLive)({ database: read, pubsub, onError, metrics }, options))
   const server = stack.use(await createHttpServer({ name: 'replica', logger: nullLogger }))
   server.app.get('/stream/:subject', { config: { access: 'public', stream: true } }, (request, reply) => {
     const { subject } = request.params as { readonly subject: string }
@@ -59,6 +61,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     port,
     database,
     live,
+    metrics,
     errors,
     publish: (subject, ...numbers) =>
       database.inTransaction((tx) => {

@@ -188,6 +188,9 @@ export const slowReader: Scenario = async (world) => {
   }
   await quick.reaches(count, world.deadlineMs)
   await untilTrue('the slow reader is cut off', () => replica.live.connections === 1, world.deadlineMs)
+  const metrics = await replica.metrics.metricsText()
+  assert.match(metrics, /^headrace_live_slow_readers_total 1$/m)
+  assert.match(metrics, /^headrace_live_connections 1$/m)
   slow.resume()
   await slow.over()
   assert.ok(slow.ids.length < count, 'the slow reader was cut off before the end')
