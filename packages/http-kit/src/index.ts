@@ -3,6 +3,7 @@ export { type Admission, type AdmissionOptions, admission } from './admission.ts
 export type { App, Reply, Request } from './app.ts'
 export type { HttpLimits } from './bare-app.ts'
 export type { Callers } from './callers.ts'
+export { answerCallersFault } from './callers-fault.ts'
 export { askToComeAgain, endStream, openEventStream } from './event-stream.ts'
 export * from './idempotency.ts'
 export * from './idempotency-key.ts'

@@ -1,5 +1,6 @@
 import type { MetricSample, Metrics } from '@headrace/runtime'
 import type { onResponseHookHandler, RouteOptions } from 'fastify'
+import { countedStatus } from './callers-fault.ts'
 
 /** Upper bounds in seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -46,7 +47,7 @@ export function requestMetrics(server: string, metrics: Metrics): RequestMetrics
       }
       routes.push(counts)
       return (_request, reply, done) => {
-        count(counts, reply.statusCode, reply.elapsedTime / 1000)
+        count(counts, countedStatus(reply), reply.elapsedTime / 1000)
         done()
       }
     },

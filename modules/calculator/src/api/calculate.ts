@@ -1,4 +1,4 @@
-import { type Admission, type App, invalidRequest, problemContentType, problemOf, type Reply } from '@headrace/http-kit'
+import { type Admission, type App, answerCallersFault, invalidRequest } from '@headrace/http-kit'
 import { PlatformError } from '@headrace/runtime'
 import { errors } from '../contract.ts'
 import { ExpressionError } from '../domain/expression-error.ts'
@@ -24,7 +24,8 @@ export function addCalculateRoute(app: App, needs: CalculateNeeds): void {
       const { expression: raw } = request.body
       requireSize(raw, needs.limitBytes)
       const graph = graphOf(raw)
-      if (graph instanceof ExpressionError) return refuse(reply, graph, needs.syntaxErrorStatus)
+      if (graph instanceof ExpressionError)
+        return answerCallersFault(reply, syntaxError(graph, needs.syntaxErrorStatus))
       const header = request.headers['idempotency-key']
       const keyed = { header, method: 'POST', route: '/api/v1/calculate', body: { expression: raw } }
       return needs.submitting.submit({ userId, raw, graph }, keyed)
@@ -46,15 +47,9 @@ function graphOf(raw: string) {
   }
 }
 
-/** Answered here and not thrown: whatever its status is, it is the caller's fault and nothing to be logged. */
-function refuse(reply: Reply, { message, position }: ExpressionError, status: number) {
+/** Whatever its status is, it is the caller's fault. */
+function syntaxError({ message, position }: ExpressionError, status: number): PlatformError {
   const code = 'INVALID_EXPRESSION'
   const definition = { ...errors[code], status }
-  const error = new PlatformError({ code, definition }, `invalid expression: ${message}`, { details: { position } })
-  return reply
-    .code(status)
-    .type(problemContentType)
-    .header('x-request-id', reply.request.id)
-    .serializer(String)
-    .send(JSON.stringify(problemOf(error, reply.request.id)))
+  return new PlatformError({ code, definition }, `invalid expression: ${message}`, { details: { position } })
 }

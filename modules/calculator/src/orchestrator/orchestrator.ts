@@ -6,6 +6,7 @@ import type { Parts } from '../parts.ts'
 import type { LeaseTimes } from '../store/tasks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { startReclaim } from './reclaim.ts'
+import { addTaskMetrics } from './task-metrics.ts'
 import { addTaskRoutes } from './task-routes.ts'
 import { startTaskUpdates } from './task-updates.ts'
 
@@ -19,6 +20,7 @@ export async function startOrchestrator(context: CalculatorContext, parts: Parts
   const times = leaseTimes(settings)
   const updates = stack.use(startTaskUpdates({ database, live, wakeUps, onError }))
   stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
+  addTaskMetrics(context.metrics, database)
   if (settings.CALCULATOR_WORKERS === 'broker') {
     stack.use(await startBrokerOrchestrator(context, { live, bell, times, updates }))
   } else {

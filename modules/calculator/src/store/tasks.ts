@@ -194,6 +194,17 @@ export async function countLeased(tx: Queryable): Promise<{ readonly started: nu
   return rows[0] ?? { started: 0, offered: 0 }
 }
 
+/** Tasks that can be leased, and those that are. */
+export async function countByState(database: Queryable): Promise<{ readonly ready: number; readonly running: number }> {
+  const { rows } = await database.query<{ ready: number; running: number }>({
+    name: 'calculator.count-by-state',
+    replan: true,
+    text: `select (select count(*)::int from calculator.task where status = 'ready') as ready,
+             (select count(*)::int from calculator.task where status = 'running') as running`,
+  })
+  return rows[0] ?? { ready: 0, running: 0 }
+}
+
 /** Locks the expressions of tasks, in order, before several statements change them. */
 export async function lockExpressions(tx: Queryable, taskIds: readonly string[]): Promise<void> {
   await tx.query({
