@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { inspect } from 'node:util'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { inspect, promisify } from 'node:util'
 import { hasCode } from '@headrace/runtime'
 import { startRedis, type TestService, testRedis } from '../../../tools/services/testing.ts'
 import { type RedisOptions, redisAddress, redisHostAndPort, redisKeyValue, redisPubSub } from '../src/index.ts'
@@ -145,6 +152,47 @@ describe('the Redis drivers at a server with a password', () => {
     assert.match(text, /WRONGPASS/)
   })
 })
+
+it('an encrypted connection is made only to a server whose certificate is trusted', async () => {
+  await using certificate = await selfSigned()
+  const tlsPort = await unusedPort()
+  const files = `tls-cert-file ${certificate.path}/cert\ntls-key-file ${certificate.path}/key\ntls-ca-cert-file ${certificate.path}/cert\n`
+  await using _server = await startRedis({ settings: `tls-port ${tlsPort}\ntls-auth-clients no\n${files}` })
+  const address = redisAddress(`rediss://127.0.0.1:${tlsPort}`)
+  await using stranger = redisKeyValue({ address, timeoutMs: 1_000, onError: () => {} })
+  await assert.rejects(stranger.probe(), unavailable)
+  setDefaultCACertificates([...getCACertificates('default'), await readFile(`${certificate.path}/cert`, 'utf8')])
+  await using store = redisKeyValue({ address, ...patient })
+  await store.set('encrypted', 'value', hour)
+  assert.equal(await store.get('encrypted'), 'value')
+})
+
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** A certificate for this machine's loopback, in a directory of its own. */
+async function selfSigned() {
+  const path = await mkdtemp(join(tmpdir(), 'headrace-tls-'))
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const files = ['-keyout', `${path}/key`, '-out', `${path}/cert`]
+  await promisify(execFile)('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    ...files,
+    ...subject,
+  ])
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
 
 async function keyValueFixture(hostAndPort: string): Promise<KeyValueFixture> {
   const [store, twin] = [redisKeyValue(at(hostAndPort)), redisKeyValue(at(hostAndPort))]

@@ -126,7 +126,8 @@ function clientOptions(name: string, { host, port, user, password, db, tls }: Re
     port,
     ...(user !== undefined && { username: user }),
     ...(password !== undefined && { password }),
-    ...(tls === true && { tls: { servername: host } }),
+    // The certificate is checked against the host.
+    ...(tls === true && { tls: {} }),
     db: db ?? 0,
     connectionName: `headrace-${name.replaceAll(' ', '-')}`,
     enableAutoPipelining: true,
