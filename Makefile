@@ -3,7 +3,7 @@
 # Kafka, NATS and Redis for the services-* targets: one of them, or several in quotes.
 SERVICES ?= kafka nats redis
 
-.PHONY: help switch-queue run-local dev services-up services-down services-status services-env services-restart services-kill test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test produce-orders demo-shop clean
+.PHONY: help switch-queue run-local dev services-up services-down services-status services-env services-restart services-kill test integration-test test-all test-coverage build proto docs errors-doc lint fmt typecheck bench load-test produce-orders demo-shop clean
 
 MAKEFLAGS += --no-print-directory
 
@@ -49,6 +49,9 @@ services-kill: node_modules/.package-lock.json ## End them as a crash would
 
 test: node_modules/.package-lock.json ## Run all tests; what they need of brokers is started by itself
 	@npm run --silent test -- $(ARGS)
+
+integration-test: node_modules/.package-lock.json ## Test on real brokers that are started for it: QUEUE=nats|kafka|composite (all)
+	@$(run) $(if $(QUEUE),scripts/test-$(QUEUE)-integration.sh,CI=true npm run --silent test -- packages/transport packages/relay apps/platform/test/brokers tests/system/carrier-walk) $(ARGS)
 
 test-all: lint typecheck test ## Lint, types and all tests
 
