@@ -102,6 +102,7 @@ for (const name of topologies) {
         TIME_ADDITION_MS: '1s',
         TIME_MULTIPLICATIONS_MS: '1s',
         TASK_LEASE_MS: '1s',
+        TASK_MAX_KILLS: '100',
       })
       const { url } = calculator
       const token = await register(url)

@@ -5,7 +5,7 @@ import { ask, ended, expressionOf, startCalculator, submit } from './support/cal
 import { startChild } from './support/child.ts'
 
 const orchestratorOnly = 'calculator:orchestrator,calculator:api'
-const slow = { TIME_ADDITION_MS: '600', TIME_MULTIPLICATIONS_MS: '600', TASK_LEASE_MS: '400' }
+const slow = { TIME_ADDITION_MS: '600', TIME_MULTIPLICATIONS_MS: '600', TASK_LEASE_MS: '400', TASK_MAX_KILLS: '1000' }
 
 interface Tasks {
   readonly tasks: { readonly operation: string; readonly status: string; readonly worker?: string }[]

@@ -149,7 +149,7 @@ it('a division by zero is called so, whatever a worker calls it', async () => {
 })
 
 it('a lease that runs out gives the task to another, and the late answer changes nothing', async () => {
-  await using calculator = await startCalculator({ ...withoutWorkers, env: { TASK_LEASE_MS: '300' } })
+  await using calculator = await startCalculator({ ...withoutWorkers, env: { TASK_LEASE_MS: '2s' } })
   const { internalUrl } = calculator
   const id = await submit(calculator, '1+2')
   const first = (await pull(internalUrl)).body.task

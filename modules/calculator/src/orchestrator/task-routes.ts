@@ -11,17 +11,18 @@ export interface TaskRouteNeeds {
   readonly isInstant: boolean
 }
 
+/** Most tasks in one answer. */
+const mostTasks = 512
+
 /** Longest wait in s: a connection on which nothing moves for longer is cut. */
 const mostWaitS = 50
 
 const pollQuery = Type.Object({
   wait: Type.Optional(Type.Number({ minimum: 0, description: 'Seconds to wait for a task; at most 50 count.' })),
   max: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 512, description: 'Answers `{"tasks":[…]}` with so many at most.' }),
+    Type.Integer({ minimum: 1, description: 'Answers `{"tasks":[…]}` with so many at most; 512 count.' }),
   ),
-  instant: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 512, description: 'In place of max where operations take no time.' }),
-  ),
+  instant: Type.Optional(Type.Integer({ minimum: 1, description: 'In place of max where operations take no time.' })),
   worker: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]{1,100}$', description: 'Shown with the tasks.' })),
 })
 
@@ -81,7 +82,7 @@ function addPollRoute(app: App, { dispatcher, isInstant }: TaskRouteNeeds): void
     async (request, reply) => {
       const { wait = 0, max, instant, worker } = request.query
       const tasks = await dispatcher.take({
-        max: (isInstant ? instant : undefined) ?? max ?? 1,
+        max: Math.min((isInstant ? instant : undefined) ?? max ?? 1, mostTasks),
         worker: worker ?? request.ip,
         waitMs: Math.min(wait, mostWaitS) * 1000,
         signal: goneSignal(reply),

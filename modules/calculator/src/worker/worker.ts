@@ -14,6 +14,9 @@ export interface WorkerOptions {
 
 const defaultDrainMs = 5_000
 
+/** Pause in ms after an answer that came at once and held nothing. */
+const pauseMs = 100
+
 /** A worker: leases tasks, spends their operation time, computes, answers. */
 export function startWorker(options: WorkerOptions): Running {
   const worker = new Worker(options)
@@ -66,7 +69,10 @@ class Worker {
       await this.#freed.wait(60_000, signal)
       return
     }
+    const askedAt = performance.now()
     const tasks = await link.take(free, signal)
+    // An orchestrator that stops sends everybody away at once.
+    if (tasks.length === 0 && performance.now() - askedAt < pauseMs) await sleep(pauseMs, signal)
     const instant: TaskReport[] = []
     for (const task of tasks) {
       if (task.operation_time > 0) void this.#run(task)
