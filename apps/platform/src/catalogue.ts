@@ -10,7 +10,7 @@ import { pipelineModule } from '@headrace/pipeline/module'
 import { type Module, selectModules } from '@headrace/runtime'
 import type { PlatformContext } from './context.ts'
 import type { PlatformSettings } from './settings.ts'
-import type { StationName } from './stations.ts'
+import { databaseUrlOf, type StationName } from './stations.ts'
 
 /** Where a role's routes can be: on the public port, or on one of its own from an older walkthrough. */
 export type ServingSurface = 'public' | 'ingest' | 'processor' | 'calculator' | 'orderLookup'
@@ -77,8 +77,8 @@ export function selection(only: string | undefined, settings: PlatformSettings):
   const roles = new Set(rolesOf(modules))
   const facts = [...roles].flatMap((role) => roleFacts[role] ?? [])
   const stations = new Set(facts.flatMap((role) => role.stations(settings)))
-  // Tickets for streams are kept beside the accounts.
-  if ([...roles].some((role) => streamingRoles.includes(role))) stations.add('auth')
+  const hasStreams = [...roles].some((role) => streamingRoles.includes(role))
+  if (hasStreams && reachesAccounts(stations, settings)) stations.add('auth')
   return {
     modules,
     stations,
@@ -86,6 +86,15 @@ export function selection(only: string | undefined, settings: PlatformSettings):
     isWhole: roles.size === rolesOf(all).length,
     has: (role) => roles.has(role),
   }
+}
+
+/**
+ * Tickets for streams are kept beside the accounts. An embedded database belongs to one process: one whose modules all
+ * have databases of their own leaves it alone.
+ */
+function reachesAccounts(stations: ReadonlySet<StationName>, settings: PlatformSettings): boolean {
+  const url = databaseUrlOf('auth', settings)
+  return url !== undefined || [...stations].some((name) => databaseUrlOf(name, settings) === undefined)
 }
 
 function rolesOf<C>(modules: readonly Module<C>[]): string[] {

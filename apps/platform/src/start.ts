@@ -1,5 +1,6 @@
 import { streamPaths } from '@headrace/gateway/contract'
 import { type Readiness, readiness } from '@headrace/http-kit'
+import type { KeyValue } from '@headrace/keyvalue'
 import {
   createLogger,
   createMetrics,
@@ -131,9 +132,7 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
   const ready = lateReadiness(() => readiness(probes, { onFailure }))
 
   parts.stored = await openStored(needs, probes)
-  // Not there where no role stands on it, whatever the type says.
-  const accounts: Station | undefined = parts.stored.context.stations.auth
-  const identity = await identities(settings, accounts?.keyvalue)
+  const identity = await identities(settings, ticketStore(parts.stored.context.stations, settings))
   parts.servers = await createServers(portsOf(chosen, settings), {
     settings,
     logger,
@@ -159,6 +158,13 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
     onError: needs.onError,
   })
   parts.addresses = await parts.servers.listen()
+}
+
+/** Where tickets for streams are kept: beside the accounts, or in Redis, which is one for all. */
+function ticketStore(stations: Partial<Record<string, Station>>, settings: PlatformSettings): KeyValue | undefined {
+  const { REDIS_URL, REDIS_ADDR } = settings
+  const [any] = (REDIS_URL ?? REDIS_ADDR) === undefined ? [] : Object.values(stations)
+  return (stations['auth'] ?? any)?.keyvalue
 }
 
 /** Made when the first check comes: by then the roles have added their probes. */

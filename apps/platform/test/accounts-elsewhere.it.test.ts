@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { testDatabase } from '@headrace/database/testing'
+import { type Environment, readSettings } from '@headrace/runtime'
+import { selection } from '../src/catalogue.ts'
+import { platformSettings } from '../src/settings.ts'
 import { person } from './support/people.ts'
 import { get, post, type TestPlatform, testPlatform } from './support/platform.ts'
 
@@ -57,6 +60,14 @@ describe('with the gateway, accounts and orders in processes of their own', { ti
     const statuses = await failuresFrom(running, ['10.0.0.1', '10.0.0.1', '10.0.0.1', '10.0.0.2'])
     assert.deepEqual(statuses, [401, 401, 429, 401])
   })
+})
+
+it('a process whose modules have databases of their own leaves the embedded one to the process that has it', () => {
+  const stationsOf = (env: Environment) => [...selection('orders', readSettings(platformSettings, env)).stations]
+  const server = 'postgres://localhost/x'
+  assert.deepEqual(stationsOf({ ORDERS_DATABASE_URL: server }), ['orders'])
+  assert.deepEqual(stationsOf({ ORDERS_DATABASE_URL: server, DATABASE_URL: server }), ['orders', 'auth'])
+  assert.deepEqual(stationsOf({}), ['orders', 'auth'])
 })
 
 /** What failed logins of different accounts are answered that say they come from these addresses. */
