@@ -75,6 +75,8 @@ class Kafka implements Transport {
         firstOffset(this.#admin, topic, partition),
         endOffset(this.#admin, topic, partition),
       ])
+      // Offsets are asked for by name: they must be those of this incarnation.
+      if ((await this.#topics.get(topic, 0)).id !== id) throw new Error('it was made anew')
       return { incarnation: id, first: positionOf(first), end: positionOf(end) }
     } catch (error) {
       this.#topics.forget(topic)
@@ -174,7 +176,7 @@ class Kafka implements Transport {
     from: ReadFrom,
     options: ReadOptions,
   ): Promise<Reading> {
-    const { id } = await this.#topics.get(place.topic)
+    const { id } = await this.#topics.get(place.topic, incarnationMs)
     const same = from.kind === 'position' && from.position.incarnation === id
     const limits = {
       maxMessages: options.maxMessages ?? readDefaults.maxMessages,
