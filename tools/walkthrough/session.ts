@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const programs = fileURLToPath(new URL('../../node_modules/.bin', import.meta.url))
+const repository = fileURLToPath(new URL('../..', import.meta.url))
+const programs = join(repository, 'node_modules/.bin')
 /** Longest time in ms that one call may take. */
 const callMs = 60_000
 
@@ -35,6 +36,8 @@ export class Session implements AsyncDisposable {
     this.#ended = new Promise((resolve) => this.#shell.once('close', resolve))
     // What `npx` finds in the repository is found here by its path; npx itself would only take its time.
     this.#shell.stdin?.write('exec 2>&1\nnpx() { "$@"; }\n')
+    // The repository's targets, on this directory's data.
+    this.#shell.stdin?.write(`make() { HEADRACE_DATA="$PWD/.headrace" command make -s -C '${repository}' "$@"; }\n`)
   }
 
   writeFile(name: string, text: string): Promise<void> {

@@ -6,7 +6,7 @@ import { warmUp } from './cache/warm-up.ts'
 import type { OrderLookupContext } from './context.ts'
 import { type ConsumerStats, orderLookupGroup } from './contract.ts'
 import { ordersHandler } from './handlers/orders.ts'
-import { addOrderRoute, addOrderRoutes } from './routes/orders.ts'
+import { addOrderRoutes } from './routes/orders.ts'
 import { addPage, readPage } from './routes/page.ts'
 import { currentVersions, findOrder } from './store/read-orders.ts'
 
@@ -18,14 +18,12 @@ export async function startOrderLookup(context: OrderLookupContext): Promise<Run
   const counters = new ConsumerCounters()
   const stats = () => ({ cache: found.stats, consumer: counters.stats })
   const page = await readPage()
-  // Each port once: where two names stand for one, its routes are there already.
-  for (const app of new Set([surfaces.public, surfaces.console])) {
+  // Each port once: several names may stand for one.
+  for (const app of new Set([surfaces.public, surfaces.console, surfaces.orderLookup])) {
     if (app === undefined) continue
     addOrderRoutes(app, { lookups: found, database, stats })
     addPage(app, page, ['/', '/order-lookup', '/order-lookup/'])
   }
-  const { orderLookup } = surfaces
-  if (orderLookup !== undefined && orderLookup !== surfaces.public) addOrderRoute(orderLookup, found)
   const replicas = coherence(pubsub, (ids) => found.forget(ids))
   await log.declareTopic(settings.ORDERS_TOPIC)
   const consumer = await consume(context, found, replicas, counters)

@@ -26,7 +26,7 @@ export function addOrderRoutes(app: App, needs: OrderRoutesNeeds): void {
 }
 
 /** Adds `GET /order/{order_uid}`. */
-export function addOrderRoute(app: App, lookups: Lookups): void {
+function addOrderRoute(app: App, lookups: Lookups): void {
   app.get('/order/:order_uid', { config: { access: 'person' }, schema: orderSchema }, async (request, reply) => {
     const id = request.params.order_uid
     // Not awaited where it is at hand: a turn of the microtask queue is felt here.
