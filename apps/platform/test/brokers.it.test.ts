@@ -72,6 +72,10 @@ describe('a composite whose broker is away', () => {
       assert.equal(status, 200)
       await processed(url, body['messageId'])
       await untilTrue('nats is shown away', async () => (await stats())?.['nats']?.healthy === false, patienceMs)
+      const ready = await get(`${url}/ready`)
+      assert.equal(ready.status, 503)
+      assert.equal(ready.body['broker:kafka'], 'ok')
+      assert.notEqual(ready.body['broker:nats'], 'ok')
       const away = await stats()
       assert.deepEqual([away?.['nats']?.lag, away?.['kafka']?.lag, away?.['total']?.healthy], [1, 0, false])
     } finally {
@@ -80,6 +84,7 @@ describe('a composite whose broker is away', () => {
     await untilTrue('nats has it, too', async () => (await stats())?.['total']?.published === 4, patienceMs)
     await untilTrue('all are well', async () => (await stats())?.['total']?.healthy === true, patienceMs)
     assert.equal((await stats())?.['nats']?.lag, 0)
+    await untilTrue('it is ready again', async () => (await get(`${url}/ready`)).status === 200, patienceMs)
   })
 
   it('fail-fast: says that it does not know, then refuses, and the same key is accepted once all are back', async () => {
