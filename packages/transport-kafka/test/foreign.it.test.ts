@@ -181,6 +181,11 @@ describe('other programs', () => {
     assert.ok(nowhere instanceof PublishError && nowhere.outcome === 'refused', String(nowhere))
   })
 
+  it('more copies than there are brokers are refused by a message that says so', async () => {
+    await using carrier = kafkaTransport({ brokers: [address], replicationFactor: 3 })
+    await assert.rejects(carrier.partitions(`copies-${randomUUID()}`), /cannot have 3 copies: the cluster has fewer/)
+  })
+
   it('more than a request holds is published in order, and in one piece for the caller', async () => {
     const topic = `large-${randomUUID()}`
     await using carrier = connect()
