@@ -97,8 +97,7 @@ async function startShop() {
   stack.use(await start('payments', payments))
   const orders: Headrace[] = await Promise.all([one, other].map((port) => start('orders', port)))
   stack.defer(async () => void (await Promise.all(orders.map((process) => process.stop()))))
-  // The gateway is ready once it reaches a pipeline.
-  stack.use(await start('gateway,pipeline', api))
+  stack.use(await start('gateway', api))
   const parts = stack.move()
   const call = caller(url(api))
   return {

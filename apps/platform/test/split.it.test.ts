@@ -60,7 +60,8 @@ describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
     assert.ok(refused.headers.get('retry-after'))
     assert.equal((await get(`${url}/api/v1/messages/x`)).status, 503)
     assert.equal((await get(`${url}/health`)).status, 200)
-    assert.equal((await get(`${url}/ready`)).status, 503)
+    // It serves; what runs elsewhere may be away without it.
+    assert.equal((await get(`${url}/ready`)).status, 200)
   })
 
   it('goes to the next address when one cannot be reached', async () => {

@@ -1,4 +1,4 @@
-import type { App, Probe } from '@headrace/http-kit'
+import type { App } from '@headrace/http-kit'
 import type { GatewayOffers, GatewaySettings } from './contract.ts'
 
 /** What this module needs of the process that runs it. */
@@ -10,6 +10,4 @@ export interface GatewayContext {
   readonly offers: GatewayOffers
   /** Tells whether a role runs in this process. */
   readonly runs: (role: string) => boolean
-  /** What `/ready` asks, by name. */
-  readonly probes: Record<string, Probe>
 }

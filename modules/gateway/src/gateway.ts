@@ -1,21 +1,22 @@
 import type { App } from '@headrace/http-kit'
 import { ingestSchema, ingestStatsShape, messageSchema, processorStatsShape } from '@headrace/pipeline/contract'
-import { PlatformError, type Running } from '@headrace/runtime'
+import type { Running } from '@headrace/runtime'
 import type { GatewayContext } from './context.ts'
 import type { GatewayOffers } from './contract.ts'
 import { addProxiedRoute } from './proxy.ts'
 import { type RemoteModule, type RemotePath, remoteModules } from './remote-modules.ts'
 import { addStatusRoute, askElsewhere, askHere } from './status.ts'
 import { addRemotePaths, addRemoteStreams } from './streaming-proxy.ts'
-import { askReplica, streamingUpstream, type Upstream, upstream } from './upstream.ts'
+import { streamingUpstream, type Upstream, upstream } from './upstream.ts'
 
 const ingestPath = '/api/v1/ingest'
 const messagesPath = '/api/v1/messages'
-/** Longest time for a replica to say that it serves, in ms. */
-const probeMs = 1_500
 
-/** Mounts what runs in this process, hands on to what does not, and says how all of it is. */
-export async function startGateway({ settings, surfaces, offers, probes, runs }: GatewayContext): Promise<Running> {
+/**
+ * Mounts what runs in this process, hands on to what does not, and says how all of it is. A part that is away makes its
+ * own paths fail and not the gateway: the status tells of it, readiness does not.
+ */
+export async function startGateway({ settings, surfaces, offers, runs }: GatewayContext): Promise<Running> {
   const app = surfaces.public
   if (app === undefined) throw new TypeError('the gateway needs the public port')
   const ingest = upstream(settings.INGEST_URL)
@@ -27,8 +28,6 @@ export async function startGateway({ settings, surfaces, offers, probes, runs }:
     ingest: ingestHere ? askHere(ingestHere.stats) : askElsewhere(ingest, ingestStatsShape),
     processor: processorHere ? askHere(processorHere.stats) : askElsewhere(processor, processorStatsShape),
   })
-  if (ingestHere === undefined) probes['ingest'] = () => requireReachable(ingest)
-  if (processorHere === undefined) probes['processor'] = () => requireReachable(processor)
   const elsewhere = remoteModules.filter(({ role }) => !runs(role)).flatMap((module) => mount(app, module, settings))
   const stop = async () => {
     await Promise.all([ingest, processor, ...elsewhere].map((upstream) => upstream.close()))
@@ -44,15 +43,6 @@ function mount(app: App, { paths, setting }: RemoteModule, settings: GatewayCont
   addRemotePaths(app, { paths: answered, variable: setting, upstream: elsewhere })
   addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: streams })
   return [elsewhere, streams]
-}
-
-/** One replica is enough. */
-async function requireReachable(elsewhere: Upstream): Promise<void> {
-  const replicas = elsewhere.inTurn()
-  const asked = replicas.map((replica) => askReplica(replica, { method: 'GET', path: '/health', timeoutMs: probeMs }))
-  await Promise.any(asked).catch((cause: unknown) => {
-    throw new PlatformError('UNAVAILABLE', `${replicas.map(({ url }) => url).join(', ')} cannot be reached`, { cause })
-  })
 }
 
 function addIngest(app: App, offers: GatewayOffers, elsewhere: Upstream): void {

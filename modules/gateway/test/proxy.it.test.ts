@@ -19,7 +19,7 @@ async function gatewayBefore(answer: RequestListener) {
   const http = stack.use(await createHttpServer({ name: 'gateway', logger: nullLogger }))
   const modules = { AUTH_URL: replica, CALCULATOR_URL: replica, ORDER_LOOKUP_URL: replica, ORDER_INTAKE_URL: replica }
   const settings = { INGEST_URL: replica, PROCESSOR_URL: replica, ...modules, ORDERS_URL: replica, PAYMENTS_URL: [] }
-  const context = { settings, surfaces: { public: http.app }, offers: {}, probes: {}, runs: () => false }
+  const context = { settings, surfaces: { public: http.app }, offers: {}, runs: () => false }
   stack.use(await startGateway(context))
   const { url } = await http.listen({ port: 0, variable: 'API_PORT' })
   const owned = stack.move()
