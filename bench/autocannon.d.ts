@@ -2,6 +2,7 @@ declare module 'autocannon' {
   interface Request {
     readonly headers?: Readonly<Record<string, string>>
     readonly body?: string
+    readonly path?: string
   }
   interface Options {
     readonly url: string
