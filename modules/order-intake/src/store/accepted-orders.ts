@@ -53,6 +53,7 @@ export async function findByExternalId(
 export async function lockOrders(tx: Queryable, orderIds: readonly string[]): Promise<StoredOrder[]> {
   const { rows } = await tx.query<OrderRow>({
     name: 'order-intake.lock',
+    replan: true,
     text: `select ${columns} from order_intake_api.orders o where o.order_id = any($1) order by o.order_id for update`,
     values: [orderIds],
   })

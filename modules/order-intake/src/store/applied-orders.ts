@@ -17,6 +17,7 @@ interface OrderRow {
 export async function lockApplied(tx: Queryable, orderIds: readonly string[]): Promise<AppliedOrder[]> {
   const { rows } = await tx.query<OrderRow>({
     name: 'order-intake.lock-applied',
+    replan: true,
     text: `select order_id, user_id, external_id, amount_minor, payload, status, created_at, updated_at
            from order_intake_worker.orders where order_id = any($1) order by order_id for update`,
     values: [orderIds],

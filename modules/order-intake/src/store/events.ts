@@ -35,6 +35,7 @@ export async function findEvent(database: Queryable, eventId: string): Promise<S
 export async function recordOutcomes(tx: Queryable, outcomes: readonly EventOutcome[]): Promise<void> {
   await tx.query({
     name: 'order-intake.record-outcomes',
+    replan: true,
     text: `update order_intake_api.event e set outcome = o.outcome, code = o.code
            from unnest($1::uuid[], $2::text[], $3::text[]) as o(event_id, outcome, code)
            where e.event_id = o.event_id and e.outcome is null`,
@@ -50,6 +51,7 @@ export async function recordOutcomes(tx: Queryable, outcomes: readonly EventOutc
 export async function findOutcomes(database: Queryable, eventIds: readonly string[]): Promise<EventOutcome[]> {
   const { rows } = await database.query<Omit<EventOutcome, 'code'> & { code: string | null }>({
     name: 'order-intake.find-outcomes',
+    replan: true,
     text: `select event_id as "eventId", outcome, code from order_intake_api.event
            where event_id = any($1::uuid[]) and outcome is not null`,
     values: [eventIds],

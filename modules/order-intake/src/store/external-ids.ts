@@ -24,6 +24,7 @@ export async function claimNames(tx: Queryable, names: readonly ExternalName[]):
     // Another statement: it sees what the first has waited for.
     tx.query<ExternalName>({
       name: 'order-intake.claimed-names',
+      replan: true,
       text: `select user_id as "userId", external_id as "externalId", order_id as "orderId"
              from order_intake_api.external_id
              where (user_id, external_id, order_id) in (select * from unnest($1::uuid[], $2::text[], $3::uuid[]))`,
@@ -38,6 +39,7 @@ export async function claimNames(tx: Queryable, names: readonly ExternalName[]):
 export async function freeNames(tx: Queryable, names: readonly ExternalName[]): Promise<void> {
   await tx.query({
     name: 'order-intake.free-names',
+    replan: true,
     text: `delete from order_intake_api.external_id
            where (user_id, external_id, order_id) in (select * from unnest($1::uuid[], $2::text[], $3::uuid[]))`,
     values: columnsOf(names.toSorted(byName)),

@@ -49,6 +49,7 @@ export async function findOrder(database: Queryable, id: string): Promise<Stored
 export async function currentVersions(database: Queryable, ids: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await database.query<{ order_uid: string; version: string }>({
     name: 'order-lookup.versions',
+    replan: true,
     text: `select o.order_uid, ${version} as version from order_lookup.orders o where o.order_uid = any($1)`,
     values: [ids],
   })

@@ -92,6 +92,7 @@ async function saveDeliveries(tx: Queryable, versions: readonly VersionedOrder[]
   const of = <T>(pick: (delivery: Order['delivery']) => T) => versions.map(({ order }) => pick(order.delivery))
   await tx.query({
     name: 'order-lookup.save-deliveries',
+    replan: true,
     text: `with mine as (${mine})
            insert into order_lookup.deliveries (order_uid, name, phone, zip, city, address, region, email)
            select mine.order_uid, d.name, d.phone, d.zip, d.city, d.address, d.region, d.email
@@ -116,6 +117,7 @@ async function savePayments(tx: Queryable, versions: readonly VersionedOrder[]):
   const of = <T>(pick: (payment: Order['payment']) => T) => versions.map(({ order }) => pick(order.payment))
   await tx.query({
     name: 'order-lookup.save-payments',
+    replan: true,
     text: `with mine as (${mine})
            insert into order_lookup.payments (order_uid, transaction, request_id, currency, provider, amount,
              payment_dt, bank, delivery_cost, goods_total, custom_fee)
@@ -150,6 +152,7 @@ async function savePayments(tx: Queryable, versions: readonly VersionedOrder[]):
 async function removeItems(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
   await tx.query({
     name: 'order-lookup.remove-items',
+    replan: true,
     text: `with mine as (${mine}) delete from order_lookup.items i using mine where i.order_uid = mine.order_uid`,
     values: mineOf(versions),
   })
@@ -162,6 +165,7 @@ async function insertItems(tx: Queryable, versions: readonly VersionedOrder[]): 
   const of = <T>(pick: (item: Order['items'][number]) => T) => items.map(({ item }) => pick(item))
   await tx.query({
     name: 'order-lookup.insert-items',
+    replan: true,
     text: `with mine as (${mine})
            insert into order_lookup.items (order_uid, ordinal, chrt_id, track_number, price, rid, name, sale, size,
              total_price, nm_id, brand, status)
