@@ -12,9 +12,9 @@ export interface FetcherNeeds {
   readonly topics: Topics
 }
 
-/** Most bytes of one answer, and of one partition in it: a whole batch of any size that a broker takes fits. */
+/** Most bytes of one answer, and of one partition in it. A batch that is larger comes alone, when it is its turn. */
 const answerBytes = 4 * 1024 * 1024
-const partitionBytes = 1024 * 1024 + 64 * 1024
+const partitionBytes = 512 * 1024
 /** Longest wait of a broker for something to arrive, in ms: so long may a read that begins meanwhile have to wait. */
 const longWaitMs = 100
 /** The same, doubled each time, while some readers are handling what they have and will be back soon. */

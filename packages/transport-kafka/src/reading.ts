@@ -90,6 +90,12 @@ export class Reading {
     this.#waiting = undefined
   }
 
+  /** Lets go of the answer in which the records lie: the next one may be here before the reader is back. */
+  #release(): void {
+    this.#records = []
+    this.#taken = 0
+  }
+
   #decode(): CarriedMessage[] {
     const messages: CarriedMessage[] = []
     let bytes = 0
@@ -102,6 +108,7 @@ export class Reading {
       messages.push(message)
       this.#taken += 1
     }
+    if (this.#taken === this.#records.length) this.#release()
     return messages
   }
 }
