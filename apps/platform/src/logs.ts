@@ -8,6 +8,8 @@ import { databaseUrlOf, producerOf, urlsElsewhere } from './stations.ts'
 
 /** The logs that a process reads as carriers: those of its own databases, and of producers with one of their own. */
 export interface Logs extends AsyncDisposable {
+  /** The log of a database as its own carrier. */
+  ownOf(url: string | undefined): Transport
   /** The log that holds a topic, for a consumer whose database is at `ownUrl`. */
   carrierOf(topic: string, ownUrl: string | undefined): Transport
 }
@@ -41,7 +43,13 @@ export async function openLogs(bases: readonly Base[], needs: ProcessNeeds): Pro
     elsewhere.set(url, stack.use(postgresElsewhere(reading)))
   }
   const parts = stack.move()
+  const ownOf = (url: string | undefined) => {
+    const carrier = own.get(url)
+    if (carrier === undefined) throw new RangeError('the log of this database is not open here')
+    return carrier
+  }
   return {
+    ownOf,
     carrierOf(topic, ownUrl) {
       const producer = producerOf(topic, settings)
       const url = producer === undefined ? ownUrl : databaseUrlOf(producer, settings)

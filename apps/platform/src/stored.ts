@@ -42,7 +42,8 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   const stations: Partial<Record<StationName, Station>> = {}
   for (const base of bases) {
     for (const name of base.place.stations) {
-      stations[name] = station({ ...base, ...redisOf(redis), ...carriageOf(queues, name, base), ...needs })
+      const own = logs.ownOf(base.place.url)
+      stations[name] = station({ ...base, own, ...redisOf(redis), ...carriageOf(queues, name, base), ...needs })
     }
   }
   const pipeline = pipelineOn(bases, queues)

@@ -34,7 +34,7 @@ describe('headrace run', () => {
     context.diagnostic(`first start, from "run" to ready: ${startedInMs} ms`)
     assert.deepEqual(
       addresses.map(({ name }) => name),
-      ['gateway', 'ingest', 'processor', 'console', 'internal'],
+      ['gateway', 'ingest', 'processor', 'calculator', 'console', 'internal'],
     )
     assert.ok(['gateway:gateway', 'pipeline:ingest', 'pipeline:processor'].every((role) => roles.includes(role)))
     assert.match(data, new RegExp(`^${place.path}/\\.headrace`))

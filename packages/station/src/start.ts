@@ -13,6 +13,8 @@ export interface StationNeeds {
   readonly membership: Membership
   readonly keyvalue: KeyValue
   readonly pubsub: PubSub
+  /** The log of this database as its own carrier. */
+  readonly own: Transport
   /** Every carrier that may hold messages of a topic. */
   readonly carriers: (topic: string) => readonly Transport[]
   /** Carries what is appended to a topic of this log to the brokers in use; nothing unless given. */
@@ -24,6 +26,7 @@ export interface StationNeeds {
 /** Makes a station of parts that somebody else stops. */
 export function station(needs: StationNeeds): Station {
   const { database, wakeUps, log, membership, keyvalue, pubsub, faults, onError } = needs
+  const kept = new Set<string>()
   return {
     database,
     wakeUps,
@@ -34,8 +37,13 @@ export function station(needs: StationNeeds): Station {
       await log.declareTopic(topic)
       await needs.relay?.(topic)
     },
+    async keeps(topic) {
+      kept.add(topic)
+      await log.declareTopic(topic)
+    },
     consume(subscription, events = {}) {
-      const carriers = needs.carriers(subscription.topic)
+      const { topic } = subscription
+      const carriers = kept.has(topic) ? [needs.own] : needs.carriers(topic)
       const told = withGaps(events, subscription, onError)
       return startConsumer({ database, log, membership, carriers, onError, faults, events: told }, subscription)
     },

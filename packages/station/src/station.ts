@@ -21,6 +21,11 @@ export interface Station {
    */
   produces(topic: string): Promise<void>
   /**
+   * Declares a topic that this module appends to and only it consumes, in the same database: a step of its own after a
+   * commit. It is never carried to a broker. To be called before `consume`.
+   */
+  keeps(topic: string): Promise<void>
+  /**
    * Joins a group and consumes a topic until stopped, from every carrier that may hold its messages; cursors and
    * effects are committed in this database. Throws as `startConsumer`; brokers and other databases may be away.
    */

@@ -28,7 +28,7 @@ async function consumerOf(producer: TestStation, own: TestStation) {
   const { database, wakeUps } = own
   const membership = stack.use(startMembership({ database, wakeUps, onError }))
   const faults = { at: async () => {} }
-  const made: Station = station({ ...own, membership, carriers: () => [carrier], faults, onError })
+  const made: Station = station({ ...own, membership, own: carrier, carriers: () => [carrier], faults, onError })
   const parts = stack.move()
   return { ...made, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }

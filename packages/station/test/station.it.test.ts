@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { startMembership } from '@headrace/inbox'
+import { noFaults } from '@headrace/runtime'
+import { postgresTransport } from '@headrace/transport'
+import { station } from '../src/index.ts'
 import { testStation } from '../src/testing/index.ts'
 
 it('what one replica appends is handled by the group, once, whichever replica holds the partition', async () => {
@@ -45,4 +49,30 @@ it('under the role of one schema, messages flow and the tables of another schema
   )
   await done.promise
   await assert.rejects(one.database.query({ text: 'select from other.thing' }), /permission denied for schema other/)
+})
+
+it('a topic that a module keeps to itself is read from its own log, whatever carries the others', async () => {
+  await using own = await testStation()
+  const { database, wakeUps } = own
+  await using membership = startMembership({ database, wakeUps, onError: () => {} })
+  await using carrier = postgresTransport(own.log)
+  const relayed: string[] = []
+  const made = station({
+    ...own,
+    membership,
+    own: carrier,
+    carriers: () => assert.fail('a broker was asked'),
+    relay: async (topic) => void relayed.push(topic),
+    faults: noFaults,
+    onError: () => {},
+  })
+  await made.produces('told')
+  await made.keeps('kept')
+  const done = Promise.withResolvers<void>()
+  await using _running = await made.consume({ group: 'g', topic: 'kept', handle: () => done.resolve() })
+  await made.log.inTransaction((tx) =>
+    tx.append({ topic: 'kept', id: 'm', key: 'm', type: 'step', headers: {}, body: Buffer.from('m') }),
+  )
+  await done.promise
+  assert.deepEqual(relayed, ['told'])
 })

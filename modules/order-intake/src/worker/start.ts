@@ -15,7 +15,7 @@ export async function startWorker(context: OrderIntakeWorkerContext): Promise<Ru
   const station = context.stations.orderIntakeWorker
   const { ORDERS_EVENTS_TOPIC: topic, ORDERS_ACK_TOPIC: ackTopic, WORKER_GROUP: group } = settings
   requireTopics(topic, ackTopic)
-  await station.produces(resultsTopic)
+  await station.keeps(resultsTopic)
   await station.produces(ackTopic)
   const died = metrics.counter({
     name: 'headrace_order_intake_events_dead_total',

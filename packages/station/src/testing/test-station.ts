@@ -52,7 +52,8 @@ export async function testStation(options: TestStationOptions = {}): Promise<Tes
   const keyvalue = tableKeyValue(database)
   const pubsub = notifyPubSub(wakeUps, { onError: () => {} })
   const carriers = () => [carrier]
-  const made = station({ database, wakeUps, log, membership, keyvalue, pubsub, carriers, faults, onError })
+  const basis = { database, wakeUps, log, membership, keyvalue, pubsub, own: carrier }
+  const made = station({ ...basis, carriers, faults, onError })
   const parts = stack.move()
   return { ...made, url, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
