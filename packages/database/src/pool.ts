@@ -107,7 +107,11 @@ class PooledDatabase implements Database {
       idleTimeoutMillis: 60_000,
     } as pg.PoolConfig)
     // Without a listener an idle connection that the server closes would end the process.
-    this.#onError = (error) => options.onError?.(error)
+    this.#onError = (error: Error & { client?: unknown }) => {
+      // The pool hangs the whole connection on it, which nobody wants to read in a log.
+      delete error.client
+      options.onError?.(error)
+    }
     this.#pool.on('error', this.#onError)
     // Nor may one that breaks while it changes hands: the pool takes its listener off before the user puts one on.
     this.#pool.on('connect', (client) => client.on('error', () => undefined))
