@@ -14,7 +14,7 @@ function names({ platform }: { platform: { addresses: readonly { name: string }[
 describe('ports', { timeout: 60_000 }, () => {
   it('are the gateway’s, those of the older walkthroughs and the internal one where everything runs', async () => {
     await using running = await testPlatform()
-    assert.deepEqual(names(running), ['gateway', 'ingest', 'processor', 'console', 'internal'])
+    assert.deepEqual(names(running), ['gateway', 'ingest', 'processor', 'calculator', 'console', 'internal'])
     for (const port of names(running)) {
       assert.deepEqual((await get(`${running.at(port)}/health`)).body, { status: 'ok', healthy: true })
       assert.deepEqual((await get(`${running.at(port)}/ready`)).body, {
@@ -28,7 +28,7 @@ describe('ports', { timeout: 60_000 }, () => {
 
   it('of the older walkthroughs can be closed', async () => {
     await using running = await testPlatform({
-      env: { INGEST_PORT: 'off', PROCESSOR_PORT: 'off', CONSOLE_PORT: 'off' },
+      env: { INGEST_PORT: 'off', PROCESSOR_PORT: 'off', CALCULATOR_PORT: 'off', CONSOLE_PORT: 'off' },
     })
     assert.deepEqual(names(running), ['gateway', 'internal'])
   })
