@@ -77,12 +77,12 @@ it('division by zero and results out of range are found while computing', () => 
 it('64 KiB of any shape are read in a moment, without recursion', () => {
   const size = 65_536
   const shapes = [
-    '1+'.repeat(size / 2 - 1) + '1',
-    '('.repeat(size / 2 - 1) + '1' + ')'.repeat(size / 2 - 1),
-    '-'.repeat(size - 1) + '1',
+    `${'1+'.repeat(size / 2 - 1)}1`,
+    `${'('.repeat(size / 2 - 1)}1${')'.repeat(size / 2 - 1)}`,
+    `${'-'.repeat(size - 1)}1`,
     '1'.repeat(300) + '+1'.repeat(size / 2 - 200),
-    '-('.repeat(20_000) + '1' + ')'.repeat(20_000),
-    '(1+'.repeat(16_000) + '1' + ')'.repeat(16_000),
+    `${'-('.repeat(20_000)}1${')'.repeat(20_000)}`,
+    `${'(1+'.repeat(16_000)}1${')'.repeat(16_000)}`,
   ]
   for (const shape of shapes) {
     const startedAt = performance.now()

@@ -42,6 +42,7 @@ describe('the page in a browser', { timeout: 120_000, skip }, () => {
     await page.getByLabel('Order id').fill('order-4')
     await page.getByRole('button', { name: 'Look up' }).click()
     await page.getByRole('heading', { name: 'Items (5)' }).waitFor()
+    // biome-ignore lint/performance/useDomNodeTextContent: a locator's text as people see it.
     const text = await page.getByLabel('Order', { exact: true }).innerText()
     for (const shown of ['Test Testov', 'Ploshad Mira 15', 'wbpay', 'Vivienne Sabo', '1,817 USD']) {
       assert.ok(text.includes(shown), `${shown} is shown in\n${text}`)

@@ -6,10 +6,8 @@ import type { Batch } from './sequence.ts'
 import type { Subject } from './subject.ts'
 
 /** What a module says about a stream. */
-export interface Snapshot {
-  /** The subject's present state, for a client whose position is older than what is kept. */
-  (): Promise<unknown>
-}
+/** The subject's present state, for a client whose position is older than what is kept. */
+export type Snapshot = () => Promise<unknown>
 
 export interface ConnectionNeeds {
   readonly answer: ServerResponse

@@ -93,7 +93,7 @@ export class Topics {
     const deadline = performance.now() + leadersMs
     while (performance.now() < deadline) {
       const found = await this.#lookUp(topic)
-      if (found !== undefined && found.leaders.every((leader) => leader >= 0)) return found
+      if (found?.leaders.every((leader) => leader >= 0)) return found
       await sleep(pauseMs)
     }
     throw new PlatformError('QUEUE_UNAVAILABLE', `topic ${topic} has no leaders within ${leadersMs} ms`)
