@@ -5,7 +5,6 @@ import { type Frame, heartbeatFrame } from './frame.ts'
 import type { Batch } from './sequence.ts'
 import type { Subject } from './subject.ts'
 
-/** What a module says about a stream. */
 /** The subject's present state, for a client whose position is older than what is kept. */
 export type Snapshot = () => Promise<unknown>
 
