@@ -7,6 +7,8 @@ const rules: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\b\d+(\.\d+)? (s|ms)\b/g, '<duration>'],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<token>'],
   [/"(?:[\w-]{22}\.)?[\w-]{43}"/g, '"<secret>"'],
+  // Drawn with the id that it is the hash of.
+  [/"bucket":[0-3]\b/g, '"bucket":<bucket>'],
   [/"(iat|exp)":\d+/g, '"$1":<time>'],
   [/\btookMs=\d+/g, 'tookMs=<duration>'],
   [/(\bprocess +|"pid": )\d+/g, '$1<pid>'],
