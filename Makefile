@@ -18,7 +18,7 @@ INVALID ?= 5%
 run := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run-local: node_modules/.package-lock.json ## Start everything on this machine; nothing else needs to be installed
 	@$(run) node -- apps/platform/bin/headrace.mjs run $(ARGS)
