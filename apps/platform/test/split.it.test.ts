@@ -100,6 +100,10 @@ describe('a gateway whose modules all run elsewhere', { timeout: 60_000 }, () =>
         assert.ok(status !== 404 && status !== 405, `${method} ${path} was answered ${status}`)
       }
     }
+    // Pages are in no description.
+    for (const path of ['/', '/order-lookup/', '/order-lookup/page.js']) {
+      assert.equal((await fetch(`${gateway.at('gateway')}${path}`)).status, 503, path)
+    }
   })
 })
 

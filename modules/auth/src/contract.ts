@@ -58,22 +58,6 @@ export const authSettings = defineSettings({
 
 export type AuthSettings = SettingsOf<typeof authSettings>
 
-/** What others serve on this module's behalf when it runs elsewhere. */
-export const publicPaths = [
-  '/api/v1/register',
-  '/api/v1/registration',
-  '/register',
-  '/api/v1/login',
-  '/login',
-  '/api/v1/refresh',
-  '/api/v1/token/refresh',
-  '/refresh',
-  '/api/v1/logout',
-  '/api/v1/me',
-  '/api/v1/stream-ticket',
-  '/.well-known/jwks.json',
-] as const
-
 /** The topic of what happens to accounts; its key is the user's id. */
 export const authEvents = 'auth-events'
 

@@ -14,9 +14,6 @@ export { ExpressionError } from './domain/expression-error.ts'
 export type { Operation } from './domain/graph.ts'
 export type { ExpressionStatus } from './store/expressions.ts'
 
-/** What the gateway hands on when the API runs in another process. */
-export const publicPaths: readonly string[] = ['/api/v1/calculate', '/api/v1/expressions', '/api/v1/expressions/*']
-
 /** An operation's simulated cost. */
 function operationTime(operation: string) {
   return durationMs({

@@ -24,7 +24,7 @@ export type RemoteSetting = Exclude<keyof GatewaySettings, 'INGEST_URL' | 'PROCE
 const open = (...paths: readonly string[]) => paths.map((path): RemotePath => ({ path, access: 'public' }))
 const personal = (...paths: readonly string[]) => paths.map((path): RemotePath => ({ path, access: 'person' }))
 
-/** Every module with routes of its own. That none is forgotten is shown by tests/system against /openapi.json. */
+/** Every module with routes of its own. That none is forgotten is shown against /openapi.json by the platform's test of split processes. */
 export const remoteModules: readonly RemoteModule[] = [
   {
     role: 'auth:auth',
@@ -74,7 +74,7 @@ export const remoteModules: readonly RemoteModule[] = [
     role: 'order-lookup:order-lookup',
     setting: 'ORDER_LOOKUP_URL',
     paths: [
-      ...open('/order-lookup', '/order-lookup/*'),
+      ...open('/', '/order-lookup', '/order-lookup/*'),
       ...personal('/order/*', '/api/v1/orders', '/api/v1/order-lookup/stats'),
     ],
   },

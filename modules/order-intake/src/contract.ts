@@ -22,9 +22,6 @@ export const orderIntakeSettings = defineSettings({
 
 export type OrderIntakeSettings = SettingsOf<typeof orderIntakeSettings>
 
-/** The paths that the api answers on the public port. */
-export const publicPaths: readonly string[] = ['/orders', '/orders/*']
-
 /** This module's own error codes. */
 export const errors = {
   ORDER_DELETED: {

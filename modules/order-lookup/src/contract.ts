@@ -29,15 +29,6 @@ export type OrderLookupSettings = SettingsOf<typeof orderLookupSettings>
 /** The group that consumes orders. */
 export const orderLookupGroup = 'order-lookup'
 
-/** The paths that this module answers on the public port. */
-export const publicPaths: readonly string[] = [
-  '/order/*',
-  '/api/v1/orders',
-  '/api/v1/order-lookup/*',
-  '/order-lookup',
-  '/order-lookup/*',
-]
-
 export interface CacheStats {
   readonly size: number
   readonly capacity: number

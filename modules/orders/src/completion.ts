@@ -1,8 +1,8 @@
+import { databaseNowMs } from '@headrace/database'
 import type { Live } from '@headrace/live'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { decide, evolve } from './domain/order.ts'
-import { databaseNowMs } from './store/clock.ts'
 import { lockDueOrders, updateOrders } from './store/orders.ts'
 import { showOrder } from './tell.ts'
 

@@ -1,8 +1,8 @@
+import { databaseNowMs } from '@headrace/database'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { Till } from './domain/till.ts'
 import { settle } from './settle.ts'
-import { databaseNowMs } from './store/clock.ts'
 import { lockOverdue } from './store/payments.ts'
 
 /** Pause in ms between two looks; a full batch is followed by the next at once. */

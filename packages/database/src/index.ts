@@ -1,3 +1,4 @@
+export { databaseNowMs } from './clock.ts'
 export * from './embedded/index.ts'
 export * from './errors.ts'
 export * from './gather.ts'

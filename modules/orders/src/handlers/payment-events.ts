@@ -1,8 +1,8 @@
+import { databaseNowMs } from '@headrace/database'
 import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@headrace/inbox'
 import type { Live } from '@headrace/live'
 import { type PaymentFact, readPaymentFact } from '@headrace/payments/contract'
 import { decide, evolve, type OrderEvent, type Payment } from '../domain/order.ts'
-import { databaseNowMs } from '../store/clock.ts'
 import { lockOrders, type StoredOrder, updateOrders } from '../store/orders.ts'
 import { showOrder } from '../tell.ts'
 

@@ -1,4 +1,4 @@
-import { maySee } from '@headrace/http-kit'
+import { maySee, withOptionalBody } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import { moduleError, PlatformError } from '@headrace/runtime'
 import { errors } from '../contract.ts'
@@ -9,7 +9,6 @@ import { findOrder, lockOrders, type StoredOrder, updateOrders } from '../store/
 import { showOrder, tellPayments } from '../tell.ts'
 import { type OrderView, orderView } from '../wire/order-view.ts'
 import { type GuardedRequest, noOrder, pathOf, type RouteNeeds, traceOf } from './needs.ts'
-import { withOptionalBody } from './optional-body.ts'
 
 /** Adds `POST` of a cancellation. */
 export function addCancelRoute(needs: RouteNeeds): void {

@@ -1,10 +1,10 @@
+import { databaseNowMs } from '@headrace/database'
 import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@headrace/inbox'
 import { type OrderFact, readOrderFact } from '@headrace/orders/contract'
 import type { Charge } from '../domain/payment.ts'
 import { Till } from '../domain/till.ts'
 import { settle } from '../settle.ts'
 import { lockAccounts } from '../store/accounts.ts'
-import { databaseNowMs } from '../store/clock.ts'
 import { lockPayments } from '../store/payments.ts'
 import { eventTimeMs } from '../wire/envelope.ts'
 

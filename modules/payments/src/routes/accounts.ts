@@ -1,4 +1,4 @@
-import { actingUser, invalidRequest } from '@headrace/http-kit'
+import { actingUser, invalidRequest, withOptionalBody } from '@headrace/http-kit'
 import { moduleError, PlatformError } from '@headrace/runtime'
 import { errors } from '../contract.ts'
 import { readUuid } from '../domain/ids.ts'
@@ -8,7 +8,6 @@ import { listEntries } from '../store/entries.ts'
 import { accountView, entryView, newAccountView } from '../views.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { type GuardedRequest, noAccount, pathOf, type RouteNeeds, userOfPath } from './needs.ts'
-import { withOptionalBody } from './optional-body.ts'
 
 const path = '/payments-api/accounts'
 

@@ -1,4 +1,5 @@
-import { type App, parseJsonBody } from '@headrace/http-kit'
+import type { App } from './app.ts'
+import { parseJsonBody } from './json-body.ts'
 
 /** Adds routes whose body may be left out, also by callers that always say `application/json`. */
 export function withOptionalBody(app: App, add: (scope: App) => void): void {
