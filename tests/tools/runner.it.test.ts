@@ -34,6 +34,11 @@ describe('the test runner', () => {
     assert.match(output, /one is not two/)
     assert.match(output, /the hook broke/)
     assert.match(output, /waits for a machine: no machine/)
+    assert.match(
+      output,
+      /\nFailed:\n[^]*one is not two[^]*\n2 passed, 3 failed/,
+      'once more at the end, where CI looks',
+    )
   })
 
   it('passes the seed on to the files', async () => {

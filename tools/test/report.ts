@@ -32,16 +32,26 @@ export function fileReport(result: FileResult): string {
   return failed === 0 ? line : [line, ...result.failures.map(failureReport), printed(result.output)].join('\n')
 }
 
-/** What is worth repeating once everything has run: what failed by name, and what was left out and why. */
+/** What is worth repeating once everything has run: what was left out and why, and, last, what failed and how. */
 export function summary(results: readonly FileResult[]): string {
-  const failures = results.flatMap(({ path, failures }) => failures.map(({ name }) => `  ✗ ${path} › ${name}`))
+  const failures = results.flatMap(({ path, failures }) =>
+    failures.map(({ name, error }) => `  ✗ ${path} › ${name}\n${indent(beginning(error))}`),
+  )
   const skips = results.flatMap(({ path, skips }) =>
-    skips.map(({ name, reason }) => `  - ${path} › ${name}: ${reason}`),
+    [...Map.groupBy(skips, ({ reason }) => reason)].map(
+      ([reason, left]) => `  - ${path}: ${left.length === 1 ? left[0]?.name : `${left.length} tests`}: ${reason}`,
+    ),
   )
   return [
-    ...(failures.length === 0 ? [] : ['Failed:', ...failures]),
     ...(skips.length === 0 ? [] : ['Skipped:', ...skips]),
+    ...(failures.length === 0 ? [] : ['Failed:', ...failures]),
   ].join('\n')
+}
+
+/** Enough of an error to go by; the file's own report above has all of it. */
+function beginning(error: string): string {
+  const lines = error.split('\n')
+  return [...lines.slice(0, 15).map((line) => line.slice(0, 300)), ...(lines.length > 15 ? ['…'] : [])].join('\n')
 }
 
 function failureReport({ name, error }: { name: string; error: string }): string {
