@@ -36,7 +36,7 @@ describe('the test runner', () => {
     assert.match(output, /waits for a machine: no machine/)
     assert.match(
       output,
-      /\nFailed:\n[^]*one is not two[^]*\n2 passed, 3 failed/,
+      /\nFailed:\n[\s\S]*one is not two[\s\S]*\n2 passed, 3 failed/,
       'once more at the end, where CI looks',
     )
   })
