@@ -44,7 +44,8 @@ export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   }
 }
 
-async function fastDirectory(): Promise<string> {
+/** Memory where there is plenty, else the system's own place. */
+export async function fastDirectory(): Promise<string> {
   const memory = await statfs('/dev/shm').catch(() => undefined)
   return memory !== undefined && memory.bavail * memory.bsize >= roomBytes ? '/dev/shm' : tmpdir()
 }

@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePort } from '../services/ports.ts'
 import { type Call, stepsOf } from './page.ts'
 import { Session } from './session.ts'
 
@@ -43,14 +42,4 @@ export async function runPage(markdown: string): Promise<readonly Outcome[]> {
 function linesOf(text: string): readonly string[] {
   const whole = text.replace(/\n$/, '')
   return whole === '' ? [] : whole.split('\n').map((line) => line.trimEnd())
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port')
-  return address.port
 }
