@@ -74,25 +74,27 @@ async function* readLog(
   const known = from.kind === 'position' && from.position.incarnation === log.id
   let next = known ? from.position.number : await log.firstOffset(topic, partition)
   let sinceMs = known ? (from.atMs ?? 0) : 0
-  let missing = false
-  while (!options.signal.aborted) {
+  let atEnd = false
+  while (true) {
+    // At the end the head is waited for instead of asking in vain: a message that comes alone costs no second read.
+    if (atEnd) await log.available(topic, partition, next, options.signal)
+    if (options.signal.aborted) return
     const messages = await log.read({ topic, partition, from: next, sinceMs, maxMessages, maxBytes })
     const last = messages.at(-1)
     if (last === undefined) {
       // The head is further, and yet there is nothing: retention has passed a reader that stood still.
-      if (missing) {
+      if (atEnd) {
         next = Math.max(next, await log.firstOffset(topic, partition))
         // Or the database's clock was set back, and its rows lie in the future: no reason to ask without a pause.
         await sleep(missingPauseMs, options.signal)
       }
-      await log.available(topic, partition, next, options.signal)
-      missing = true
+      atEnd = true
       continue
     }
-    missing = false
     next = last.position + 1
     sinceMs = last.at
-    yield { incarnation: log.id, messages, atEnd: messages.length < maxMessages && !mayBeCut(messages, maxBytes) }
+    atEnd = messages.length < maxMessages && !mayBeCut(messages, maxBytes)
+    yield { incarnation: log.id, messages, atEnd }
   }
 }
 
