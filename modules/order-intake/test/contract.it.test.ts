@@ -97,6 +97,17 @@ describe('order intake', { timeout: 120_000 }, () => {
     assert.deepEqual([other.status, other.body.code], [422, 'idempotency_key_reused'])
   })
 
+  it('of ten twins at a time one is answered, and the others are told that it runs or what it was told', async () => {
+    const user_id = newUser()
+    const headers = { 'idempotency-key': 'twins' }
+    const twin = () => api.place({ user_id, payload: {} }, { headers })
+    const twins = await Promise.all(Array.from({ length: 10 }, twin))
+    const answered = twins.filter(({ status }) => status === 201)
+    assert.equal(new Set(answered.map(({ body }) => body.order_id)).size, 1)
+    const others = twins.filter(({ status }) => status !== 201).map(({ status, body }) => [status, body.code])
+    for (const other of others) assert.deepEqual(other, [409, 'idempotency_key_in_progress'])
+  })
+
   it('another user’s order reads as unknown', async () => {
     const user_id = newUser()
     const { order_id } = (await api.place({ user_id, payload: {} })).body

@@ -57,7 +57,8 @@ export function orderPlacing(needs: PlaceNeeds): (placement: Placement) => Promi
     const { caller, body } = placement.key
     const id = keyId({ caller, method, route }, text)
     using _turn = running.enter(id)
-    return placeByKey(needs, placement, { id, fingerprint: fingerprint(method, route, body) })
+    // Awaited here: the turn ends with this scope.
+    return await placeByKey(needs, placement, { id, fingerprint: fingerprint(method, route, body) })
   }
 }
 
