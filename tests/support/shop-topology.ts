@@ -3,9 +3,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runningEmbeddedServer } from '@headrace/database'
 import { testDatabase } from '@headrace/database/testing'
+import { startKafka, startNats, testRedis } from '../../tools/services/testing.ts'
 import { freePorts, type Headrace, startHeadrace } from './headrace.ts'
 
-/** The shop as it is deployed: all in one process, or gateway, two orders and two payments over two databases. */
+/** How the shop is deployed. */
+export interface ShopShape {
+  /** Processes of orders, and of payments, beside a gateway; 0 = all in one process, with its embedded database. */
+  readonly replicas: number
+  /** Whether payments have a database of their own. */
+  readonly isDivided?: boolean
+  /** What carries messages between them; with a broker, Redis carries the hints of live streams. */
+  readonly carrier?: 'postgres' | 'kafka' | 'nats'
+}
+
+export interface ShopOptions {
+  /** Settings of all its processes. */
+  readonly settings?: Settings
+  /** Address of the server that the databases are made on; unset: the one of all tests. */
+  readonly databaseServer?: string
+}
+
+/** The shop as it runs in a shape. */
 export interface ShopTopology extends AsyncDisposable {
   /** Where clients come in. */
   readonly url: string
@@ -16,12 +34,10 @@ export interface ShopTopology extends AsyncDisposable {
   start(process: string): Promise<void>
 }
 
-export type ShopTopologyName = 'one process' | 'five processes'
-
 interface Part {
   readonly args: readonly string[]
   readonly url: string
-  readonly environment: Readonly<Record<string, string>>
+  readonly environment: Settings
 }
 
 type Settings = Readonly<Record<string, string>>
@@ -34,12 +50,12 @@ const closed = {
   CONSOLE_PORT: 'off',
 }
 
-/** Starts the shop in a shape, with settings for all its processes. */
-export function startShop(name: ShopTopologyName, settings: Settings = {}): Promise<ShopTopology> {
-  return name === 'one process' ? inOne(settings) : apart(settings)
+/** Starts the shop in a shape, with servers of its own. */
+export function startShop(shape: ShopShape, options: ShopOptions = {}): Promise<ShopTopology> {
+  return shape.replicas === 0 ? inOne(options) : apart(shape, options)
 }
 
-async function inOne(settings: Settings): Promise<ShopTopology> {
+async function inOne({ settings = {} }: ShopOptions): Promise<ShopTopology> {
   const directory = await mkdtemp(join(tmpdir(), 'headrace-shop-'))
   const [port = 0] = await freePorts(1)
   const url = `http://127.0.0.1:${port}`
@@ -53,35 +69,46 @@ async function inOne(settings: Settings): Promise<ShopTopology> {
   return running(url, parts, { databaseUrls, remove: () => rm(directory, { recursive: true, force: true }) })
 }
 
-async function apart(settings: Settings): Promise<ShopTopology> {
+async function apart(shape: ShopShape, { settings = {}, databaseServer }: ShopOptions): Promise<ShopTopology> {
   await using stack = new AsyncDisposableStack()
-  const orders = stack.use(await testDatabase({ name: 'orders' })).url
-  const payments = stack.use(await testDatabase({ name: 'payments' })).url
-  const ports = await freePorts(5)
-  const urls = ports.map((port) => `http://127.0.0.1:${port}`)
-  const [url = '', firstOrders = '', secondOrders = '', firstPayments = '', secondPayments = ''] = urls
-  const places = { DATABASE_URL: orders, ORDERS_DATABASE_URL: orders, PAYMENTS_DATABASE_URL: payments }
+  const database = async (name: string) =>
+    stack.use(await testDatabase({ name, ...(databaseServer !== undefined && { server: databaseServer }) })).url
+  const orders = await database('orders')
+  const payments = shape.isDivided ? await database('payments') : orders
+  const carrier = await carrierSettings(stack, shape.carrier ?? 'postgres')
+  const ports = await freePorts(1 + 2 * shape.replicas)
+  const [url = '', ...others] = ports.map((port) => `http://127.0.0.1:${port}`)
+  const urls = { orders: others.slice(0, shape.replicas), payments: others.slice(shape.replicas) }
+  // A broker carries all that one needs of the other; over PostgreSQL each reads the other's log.
+  const knowsBoth = shape.carrier === undefined || shape.carrier === 'postgres'
+  const both = knowsBoth ? { ORDERS_DATABASE_URL: orders, PAYMENTS_DATABASE_URL: payments } : {}
   const elsewhere = {
-    ORDERS_URL: `${firstOrders},${secondOrders}`,
-    PAYMENTS_URL: `${firstPayments},${secondPayments}`,
+    ORDERS_URL: urls.orders.join(),
+    PAYMENTS_URL: urls.payments.join(),
     // The gateway is ready when ingest and processor are; here somebody else says that they are well.
-    INGEST_URL: firstOrders,
-    PROCESSOR_URL: firstOrders,
+    INGEST_URL: String(urls.orders[0]),
+    PROCESSOR_URL: String(urls.orders[0]),
   }
-  const part = (only: string, at: string): Part => {
-    const port = new URL(at).port
-    const environment = { ...closed, ...settings, ...places, ...elsewhere, PORT: port, API_PORT: port }
-    return { args: ['--only', only], url: at, environment }
+  const part = (only: string, at: string, own: string): Part => {
+    const { port } = new URL(at)
+    const places = { DATABASE_URL: own, ...both, ...elsewhere, PORT: port, API_PORT: port }
+    return { args: ['--only', only], url: at, environment: { ...closed, ...carrier, ...settings, ...places } }
   }
-  const parts = {
-    'payments-1': part('payments', firstPayments),
-    'payments-2': part('payments', secondPayments),
-    'orders-1': part('orders', firstOrders),
-    'orders-2': part('orders', secondOrders),
-    gateway: part('gateway', url),
-  }
+  const parts = Object.fromEntries([
+    ...urls.payments.map((at, index) => [`payments-${index + 1}`, part('payments', at, payments)] as const),
+    ...urls.orders.map((at, index) => [`orders-${index + 1}`, part('orders', at, orders)] as const),
+    ['gateway', part('gateway', url, orders)] as const,
+  ])
   const owned = stack.move()
   return running(url, parts, { databaseUrls: async () => ({ orders, payments }), remove: () => owned.disposeAsync() })
+}
+
+/** A broker of its own, as the shop's topics have fixed names; Redis knows each user's stream by a name of its own. */
+async function carrierSettings(stack: AsyncDisposableStack, carrier: string): Promise<Settings> {
+  if (carrier === 'postgres') return {}
+  const broker = stack.use(await (carrier === 'kafka' ? startKafka() : startNats()))
+  const address = carrier === 'kafka' ? { KAFKA_BROKERS: broker.address } : { NATS_URL: `nats://${broker.address}` }
+  return { QUEUE_TYPE: carrier, ...address, REDIS_ADDR: await testRedis() }
 }
 
 interface Storage {
@@ -94,7 +121,7 @@ async function running(url: string, parts: Readonly<Record<string, Part>>, stora
   const start = async (name: string) => {
     const part = parts[name]
     if (part === undefined) throw new RangeError(`no process '${name}'`)
-    processes.set(name, await startHeadrace({ ...part, deadlineMs: 60_000 }))
+    processes.set(name, await startHeadrace({ ...part, deadlineMs: 240_000 }))
   }
   const dispose = async () => {
     await Promise.all([...processes.values()].map((each) => each.stop()))

@@ -7,20 +7,26 @@ import { auditShop } from '../../apps/platform/src/audit/shop.ts'
 import { type Answer, answerOf } from '../../apps/platform/test/support/platform.ts'
 import { type Shop, shopAt } from '../../apps/platform/test/support/shop.ts'
 import { followOrders } from '../support/order-stream.ts'
-import { type ShopTopology, type ShopTopologyName, startShop } from '../support/shop-topology.ts'
+import { type ShopShape, type ShopTopology, startShop } from '../support/shop-topology.ts'
 
-const shapes: readonly ShopTopologyName[] = ['one process', 'five processes']
-const timeoutMs = 8_000
+/** Every carrier, one database and two, and one to three replicas, in as few processes as that takes. */
+const shapes: Readonly<Record<string, ShopShape>> = {
+  'one process': { replicas: 0 },
+  'five processes over two databases': { replicas: 2, isDivided: true },
+  'seven processes over Kafka, Redis and two databases': { replicas: 3, isDivided: true, carrier: 'kafka' },
+  'three processes over NATS, Redis and one database': { replicas: 1, carrier: 'nats' },
+}
+const timeoutMs = 6_000
 /** Generous: only reached where something is wrong. */
 const patienceMs = 120_000
 
-for (const shape of shapes) {
-  describe(`the shop in ${shape}`, { timeout: 600_000 }, () => {
+for (const [name, shape] of Object.entries(shapes)) {
+  describe(`the shop in ${name}`, { timeout: 600_000 }, () => {
     let topology: ShopTopology
     let shop: Shop
 
     before(async () => {
-      topology = await startShop(shape, { PAYMENT_TIMEOUT_MS: String(timeoutMs) })
+      topology = await startShop(shape, { settings: { PAYMENT_TIMEOUT_MS: String(timeoutMs) } })
       shop = shopAt(topology.url)
     })
     after(() => topology[Symbol.asyncDispose]())
@@ -54,10 +60,10 @@ for (const shape of shapes) {
       await shop.topUp(user, 370)
       await using stream = followOrders(topology.url, user)
       const placing = Array.from({ length: 100 }, (_, index) => untilPlaced(shop, user, `order-${index}`))
-      const killed = shape === 'one process' ? ['headrace'] : ['orders-1', 'payments-2']
+      const killed = shape.replicas === 0 ? ['headrace'] : ['orders-1', `payments-${shape.replicas}`]
       const ids = await Promise.all(placing)
-      for (const name of killed) await topology.kill(name)
-      for (const name of killed) await topology.start(name)
+      await Promise.all(killed.map(topology.kill))
+      await Promise.all(killed.map(topology.start))
       await untilTrue(
         'all orders are over',
         async () => (await shop.ordersOf(user)).every(({ status }) => ['paid', 'payment_failed'].includes(status)),
@@ -102,15 +108,16 @@ for (const shape of shapes) {
       assert.deepEqual([reused.status, reused.body['code']], [422, 'idempotency_key_reused'])
     })
 
-    if (shape === 'five processes') {
+    if (shape.replicas > 0) {
       it('takes orders while payments are away, and has them paid when they are back', async () => {
         const user = await shop.openAccount()
         await shop.topUp(user, 10)
-        for (const name of ['payments-1', 'payments-2']) await topology.kill(name)
+        const payments = topology.processes.filter((process) => process.startsWith('payments-'))
+        await Promise.all(payments.map(topology.kill))
         const known = await shop.order(user, 10)
         const unknown = await shop.order('0190a000-2222-7000-8000-000000000001', 10)
         assert.deepEqual([known.status, unknown.status], [201, 201])
-        for (const name of ['payments-1', 'payments-2']) await topology.start(name)
+        await Promise.all(payments.map(topology.start))
         await statusIs(known.body['id'], 'paid')
         await statusIs(unknown.body['id'], 'payment_failed')
         assert.equal((await shop.orderOf(unknown.body['id'])).body['errorReason'], 'Account not found')

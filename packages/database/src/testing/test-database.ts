@@ -5,6 +5,8 @@ import { startTestServer } from './test-server.ts'
 export interface TestDatabaseOptions {
   /** Part of the database's name, to recognise it by; default `test`. Letters, digits and `_`. */
   readonly name?: string
+  /** Address of the server that it is made on. */
+  readonly server?: string
 }
 
 /** An empty database of its own; disposing drops it. */
@@ -13,11 +15,11 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * Makes an empty database on the server in `HEADRACE_TEST_DATABASE_URL`, which the test runner sets, else on an
- * embedded server that the first test of this process starts and that ends with the process.
+ * Makes an empty database on the given server, else on the one in `HEADRACE_TEST_DATABASE_URL`, which the test runner
+ * sets, else on an embedded server that the first test of this process starts and that ends with the process.
  */
 export async function testDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const server = process.env['HEADRACE_TEST_DATABASE_URL'] ?? (await sharedServer())
+  const server = options.server ?? process.env['HEADRACE_TEST_DATABASE_URL'] ?? (await sharedServer())
   const name = `${options.name ?? 'test'}_${randomBytes(6).toString('hex')}`
   if (!/^\w+$/.test(name))
     throw new RangeError(`name '${options.name}' has other characters than letters, digits and _`)

@@ -47,7 +47,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 export async function testServer(options: TestServerOptions = {}): Promise<RestartableServer> {
   const binaries = options.version === 15 ? debianBinaries : await locateBinaries()
   const directory = await temporaryDirectory()
-  const start = (port: number) => startServer(binaries, { dataDirectory: directory.path, durable: false, port })
+  const common = { dataDirectory: directory.path, durable: false, maxConnections: 200 }
+  const start = (port: number) => startServer(binaries, { ...common, port })
   let server: EmbeddedServer = await start(0)
   const port = Number(new URL(server.url).port)
   return {
