@@ -12,18 +12,12 @@ interface LogRow {
   readonly body: Buffer
 }
 
-export interface Copies extends AsyncDisposable {
-  /** Messages that were appended a second time so far. */
-  readonly count: number
-}
-
 /** Appends every message of these topics once more, a while after it came, as a careless producer would. */
-export async function startCopies(databaseUrl: string, topics: readonly string[]): Promise<Copies> {
+export async function startCopies(databaseUrl: string, topics: readonly string[]): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const station = stack.use(await testStation({ url: databaseUrl }))
   const database = stack.use(openDatabase({ url: databaseUrl, maxConnections: 1, onError: () => {} }))
   const seen = new Map<string, number>()
-  let count = 0
   const run = async (signal: AbortSignal) => {
     await sleep(150, signal)
     const { rows } = await database.query<LogRow>({
@@ -38,15 +32,8 @@ export async function startCopies(databaseUrl: string, topics: readonly string[]
         tx.append({ topic, key, id, type, headers: { copy: '1' }, body })
       }
     })
-    count += fresh.length
     for (const { topic, partition, offset } of fresh) seen.set(`${topic}/${partition}`, offset)
   }
   stack.use(startLoop({ name: 'copies', run, onError: () => {} }))
-  const parts = stack.move()
-  return {
-    get count() {
-      return count
-    },
-    [Symbol.asyncDispose]: () => parts.disposeAsync(),
-  }
+  return stack.move()
 }
