@@ -54,6 +54,8 @@ export function bareApp(limits: HttpLimits, respond: ErrorResponder, trustedProx
   app.server.maxConnections = limits.connections
   app.decorateRequest('person', undefined)
   app.setValidatorCompiler(compileValidator)
+  // No route takes one, and as a method with a body it would be asked for its content type before it is refused.
+  app.addHttpMethod('QUERY', { overrideExisting: true })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, parseJsonBody(body as Buffer))

@@ -22,13 +22,16 @@ export function applyCors(reply: FastifyReply, origin: string, isAllowed: Origin
   reply.header('vary', 'origin')
   if (!isAllowed(origin)) return
   reply.header('access-control-allow-origin', origin)
-  reply.header('access-control-expose-headers', 'link, location, retry-after, x-request-id')
+  reply.header(
+    'access-control-expose-headers',
+    'etag, link, location, preference-applied, retry-after, x-cache, x-request-id',
+  )
 }
 
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
   'access-control-allow-headers':
-    'authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id',
+    'authorization, content-type, idempotency-key, if-none-match, last-event-id, prefer, traceparent, x-request-id',
   // Seconds. Browsers cap it themselves; the rule changes only with a restart.
   'access-control-max-age': '600',
 }

@@ -43,6 +43,8 @@ describe('errors', () => {
     assert.equal(answer.headers.allow, 'GET, HEAD')
     assert.equal(answer.json().code, 'method_not_allowed')
     assert.equal((await server.app.inject({ method: 'DELETE', url: '/items/7/8' })).statusCode, 404)
+    // Of a QUERY the framework asks first what its content is.
+    assert.equal((await server.app.inject({ method: 'QUERY', url: '/items/7' })).headers.allow, 'GET, HEAD')
   })
 
   it('an error of ours has its status and code', async () => {
