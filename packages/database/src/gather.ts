@@ -15,7 +15,10 @@ export interface GatherOptions<Item> {
   readonly bytesOf?: (item: Item) => number
   /** Most items waiting; beyond it `submit` throws `QUEUE_FULL`. Default 10 000. */
   readonly maxWaiting?: number
-  /** Transactions in flight at once; default 1: what arrives meanwhile is the next batch. */
+  /**
+   * Transactions in flight at once; default 1: what arrives meanwhile is the next batch. A further one leaves once as many
+   * items wait as are under way: many small transactions cost more than they gain.
+   */
   readonly flights?: number
   /** Passed just before a gathered transaction starts and just after it committed (fault points). */
   readonly onStep?: (step: 'before' | 'after') => void | Promise<void>
@@ -59,6 +62,7 @@ class Gathering<Item> implements Gather<Item> {
   readonly #waiting: Waiting<Item>[] = []
   #inFlight = 0
   #committing = 0
+  #boarding: NodeJS.Immediate | undefined
   #idle: (() => void)[] = []
 
   constructor(options: GatherOptions<Item>) {
@@ -80,7 +84,7 @@ class Gathering<Item> implements Gather<Item> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject })
       // At the end of this turn, so that requests parsed from one read share a transaction.
-      if (this.#inFlight < this.#flights && this.#waiting.length === 1) setImmediate(() => this.#takeOff())
+      if (this.#isWorthAFlight()) this.#boarding ??= setImmediate(() => this.#takeOff())
     })
   }
 
@@ -89,8 +93,14 @@ class Gathering<Item> implements Gather<Item> {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
+  #isWorthAFlight(): boolean {
+    const { length } = this.#waiting
+    return length > 0 && this.#inFlight < this.#flights && length >= this.#committing
+  }
+
   #takeOff(): void {
-    while (this.#inFlight < this.#flights && this.#waiting.length > 0) {
+    this.#boarding = undefined
+    while (this.#isWorthAFlight()) {
       const batch = this.#waiting.splice(0, this.#fitting())
       this.#inFlight += 1
       this.#committing += batch.length

@@ -75,6 +75,29 @@ describe('a gather', () => {
     assert.equal(notes.pending, 0)
   })
 
+  it('sends a second transaction on its way once as many wait as are under way', async () => {
+    await using test = await migratedDatabase()
+    const notes = await notesOf(test.database, {
+      flights: 2,
+      onStep: (step) => void (left += step === 'before' ? 1 : 0),
+    })
+    let left = 0
+    const letGo = await holdNotes(test)
+    const all: Promise<unknown>[] = []
+    for (const [items, transactions] of [
+      [range(0, 3), 1],
+      [range(3, 5), 1],
+      [range(5, 6), 2],
+    ] as const) {
+      all.push(submitAll(notes, items))
+      await new Promise(setImmediate)
+      assert.equal(left, transactions)
+    }
+    await letGo()
+    await Promise.all(all)
+    assert.deepEqual((await batches(test.database)).toSorted(), [range(0, 3), range(3, 6)])
+  })
+
   it('bounds a transaction in items and in bytes', async () => {
     await using test = await migratedDatabase()
     const notes = await notesOf(test.database, { maxItems: 4, bytesOf: (n) => (n >= 10 ? 5 * 1024 * 1024 : 1) })
