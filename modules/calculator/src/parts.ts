@@ -8,6 +8,8 @@ export interface Parts {
   readonly bell: ReadyBell
   /** Streams for one role, which stops them. */
   startLive(): Live
+  /** True where a stream is open in this process, or may be in another. */
+  mayBeWatched(): boolean
   /** The orchestrator of this process, once it runs. */
   dispatcher?: { readonly dispatcher: Dispatcher; readonly isInstant: boolean }
 }
@@ -15,5 +17,14 @@ export interface Parts {
 /** Parts of a process that has a database. */
 export function calculatorParts({ stations, onError, metrics }: CalculatorContext): Parts {
   const { database, pubsub, wakeUps } = stations.calculator
-  return { bell: readyBell(wakeUps), startLive: () => startLive({ database, pubsub, onError, metrics }) }
+  const streams: Live[] = []
+  return {
+    bell: readyBell(wakeUps),
+    startLive() {
+      const live = startLive({ database, pubsub, onError, metrics })
+      streams.push(live)
+      return live
+    },
+    mayBeWatched: () => !wakeUps.isAlone || streams.some(({ connections }) => connections > 0),
+  }
 }

@@ -129,6 +129,8 @@ it('cancelling ends what is unfinished, and changes nothing that has ended', asy
   assert.equal((await ask(`${url}/${id}`, { user: 1, method: 'DELETE' })).status, 204)
   const { body } = await ask<{ tasks: { status: string }[] }>(`${url}/${id}/tasks`, { user: 1 })
   assert.deepEqual(new Set(body.tasks.map(({ status }) => status)), new Set(['cancelled']))
+  // The worker’s places are free again, long before the time of what was cancelled.
+  assert.equal((await ended(calculator, await submit(calculator, '3*4'))).result, 12)
   const number = await submit(calculator, '7')
   assert.equal((await ask(`${url}/${number}`, { user: 1, method: 'DELETE' })).status, 204)
   assert.equal((await ended(calculator, number)).result, 7)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { ask, ended, startCalculator, submit } from './support/calculator.ts'
+import { type Answered, ask, ended, startCalculator, submit } from './support/calculator.ts'
 
 interface Task {
   readonly id: string
@@ -138,6 +138,46 @@ it('several answers in one request each have their own outcome', async () => {
   assert.equal((await answer(internalUrl, { id: second.id, error: 'worker on fire' })).status, 200)
   const failed = await ended(calculator, id)
   assert.deepEqual([failed.status, failed.error], ['failed', 'worker on fire'])
+})
+
+it('a worker that asks for more with its answers gets what they have made ready; who does not ask gets nothing', async () => {
+  await using calculator = await startCalculator(withoutWorkers)
+  const { internalUrl } = calculator
+  const id = await submit(calculator, '(1+2)*3-4')
+  const { tasks } = (await pull(internalUrl, '?max=1')).body
+  let task = tasks[0]
+  assert.ok(task)
+  const seen: string[] = []
+  for (const result of [3, 9, 5]) {
+    seen.push(task.arg)
+    const body = { tasks: [{ id: task.id, lease: task.lease, result }] }
+    const told: Answered<{ tasks: unknown; next: Task[] }> = await ask(`${internalUrl}/internal/task?claim=2`, { body })
+    assert.deepEqual(told.body.tasks, [{ id: task.id, status: 200 }])
+    task = told.body.next[0] ?? task
+  }
+  assert.deepEqual(seen, ['1+2', '3*3', '9-4'])
+  assert.equal((await ended(calculator, id)).result, 5)
+  await submit(calculator, '1+2+3')
+  const first = (await pull(internalUrl)).body.task
+  const { body } = await answer(internalUrl, { tasks: [{ id: first.id, lease: first.lease, result: 3 }] })
+  assert.deepEqual(body, { tasks: [{ id: first.id, status: 200 }] })
+  assert.equal((await pull(internalUrl)).body.task.arg, '3+3')
+})
+
+it('a worker can ask whether its tasks are still its own', async () => {
+  await using calculator = await startCalculator(withoutWorkers)
+  const { internalUrl } = calculator
+  const id = await submit(calculator, '1+2+(3*4)')
+  const { tasks } = (await pull(internalUrl, '?max=2')).body
+  const held = (more: object = {}) =>
+    ask<{ lost: string[] }>(`${internalUrl}/internal/task/held`, {
+      body: { tasks: tasks.map(({ id, lease }) => ({ id, lease, ...more })) },
+    })
+  assert.deepEqual((await held()).body.lost, [])
+  const other = { lease: '01890000-0000-7000-8000-000000000000' }
+  assert.equal((await held(other)).body.lost.length, 2)
+  await ask(`${calculator.publicUrl}/api/v1/expressions/${id}`, { user: 1, method: 'DELETE' })
+  assert.deepEqual(new Set((await held()).body.lost), new Set(tasks.map(({ id }) => id)))
 })
 
 it('a division by zero is called so, whatever a worker calls it', async () => {

@@ -2,7 +2,7 @@ import type { Delivery } from '@headrace/inbox'
 import type { Live } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
 import { publishChanges } from '../events.ts'
-import { type Answer, answerTasks, type LeaseTimes, lockExpressions, startTasks } from '../store/tasks.ts'
+import { answerTasks, type LeaseTimes, lockExpressions, oneForEachTask, startTasks } from '../store/tasks.ts'
 import { readResult } from './messages.ts'
 
 export interface ResultsHandlerNeeds {
@@ -29,17 +29,4 @@ export function resultsHandler({ live, times, onChanged }: ResultsHandlerNeeds) 
     await publishChanges(tx, live)
     tx.afterCommit(() => onChanged(tasks))
   }
-}
-
-/** Rounds with at most one answer for each task, in order. */
-function oneForEachTask(answers: readonly Answer[]): Answer[][] {
-  const rounds: Answer[][] = []
-  const counts = new Map<string, number>()
-  for (const answer of answers) {
-    const round = counts.get(answer.taskId) ?? 0
-    counts.set(answer.taskId, round + 1)
-    rounds[round] ??= []
-    rounds[round].push(answer)
-  }
-  return rounds
 }

@@ -5,6 +5,7 @@ import type { CalculatorSettings } from '../contract.ts'
 import type { Parts } from '../parts.ts'
 import type { LeaseTimes } from '../store/tasks.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { Milestones } from './milestones.ts'
 import { startReclaim } from './reclaim.ts'
 import { addTaskMetrics } from './task-metrics.ts'
 import { addTaskRoutes } from './task-routes.ts'
@@ -15,17 +16,18 @@ export async function startOrchestrator(context: CalculatorContext, parts: Parts
   await using stack = new AsyncDisposableStack()
   const { settings, stations, surfaces, onError } = context
   const { database, wakeUps } = stations.calculator
-  const { bell } = parts
+  const { bell, mayBeWatched } = parts
   const live = stack.use(parts.startLive())
   const times = leaseTimes(settings)
-  const updates = stack.use(startTaskUpdates({ database, live, wakeUps, onError }))
+  const updates = stack.use(startTaskUpdates({ database, live, wakeUps, mayBeWatched, onError }))
   stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
   addTaskMetrics(context.metrics, database)
   if (settings.CALCULATOR_WORKERS === 'broker') {
     stack.use(await startBrokerOrchestrator(context, { live, bell, times, updates }))
   } else {
     const onChanged = updates.changed
-    const dispatcher = stack.use(new Dispatcher({ database, live, bell, times, onError, onChanged }))
+    const milestones = stack.use(new Milestones({ database, live, onError }))
+    const dispatcher = stack.use(new Dispatcher({ database, milestones, bell, times, onError, onChanged }))
     addTaskRoutes(surfaces.internal, { dispatcher, isInstant: isInstant(times) })
     parts.dispatcher = { dispatcher, isInstant: isInstant(times) }
   }

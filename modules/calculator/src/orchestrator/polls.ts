@@ -6,8 +6,10 @@ export interface PollRequest {
   readonly max: number
   /** Shown with its tasks. */
   readonly worker: string
-  /** How long it waits for the first one; 0 asks once. */
+  /** How long it waits for the first one; 0 asks once, and before those that wait. */
   readonly waitMs: number
+  /** It answers at once: the beginning of an expression may then be told a little later. */
+  readonly isBrief?: boolean
   /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal
 }
@@ -16,6 +18,7 @@ export interface PollRequest {
 export class Poll {
   readonly max: number
   readonly worker: string
+  readonly isBrief: boolean
   readonly answer: Promise<readonly WorkerTask[]>
   readonly #waitMs: number
   readonly #signal: AbortSignal | undefined
@@ -25,10 +28,11 @@ export class Poll {
   #isOffered = false
   #isOver: boolean
 
-  constructor({ max, worker, waitMs, signal }: PollRequest, onOver: (poll: Poll) => void) {
+  constructor({ max, worker, waitMs, isBrief = false, signal }: PollRequest, onOver: (poll: Poll) => void) {
     const { promise, resolve } = Promise.withResolvers<readonly WorkerTask[]>()
     this.max = max
     this.worker = worker
+    this.isBrief = isBrief
     this.answer = promise
     this.#waitMs = waitMs
     this.#signal = signal

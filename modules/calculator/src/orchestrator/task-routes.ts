@@ -1,9 +1,10 @@
-import { type App, invalidRequest, type Reply } from '@headrace/http-kit'
+import { type App, invalidRequest, type Reply, type Request } from '@headrace/http-kit'
 import { moduleError, PlatformError } from '@headrace/runtime'
 import { Type } from 'typebox'
 import { errors } from '../contract.ts'
 import type { Answer, Verdict } from '../store/tasks.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { PollRequest } from './polls.ts'
 
 export interface TaskRouteNeeds {
   readonly dispatcher: Dispatcher
@@ -17,13 +18,26 @@ const mostTasks = 512
 /** Longest wait in s: a connection on which nothing moves for longer is cut. */
 const mostWaitS = 50
 
+const whoAsks = {
+  instant: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'In place of max or claim where operations take no time.' }),
+  ),
+  worker: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]{1,100}$', description: 'Shown with the tasks.' })),
+}
+
 const pollQuery = Type.Object({
   wait: Type.Optional(Type.Number({ minimum: 0, description: 'Seconds to wait for a task; at most 50 count.' })),
   max: Type.Optional(
     Type.Integer({ minimum: 1, description: 'Answers `{"tasks":[…]}` with so many at most; 512 count.' }),
   ),
-  instant: Type.Optional(Type.Integer({ minimum: 1, description: 'In place of max where operations take no time.' })),
-  worker: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]{1,100}$', description: 'Shown with the tasks.' })),
+  ...whoAsks,
+})
+
+const answerQuery = Type.Object({
+  claim: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'With tasks: answers also `{"next":[…]}`, so many new ones at most.' }),
+  ),
+  ...whoAsks,
 })
 
 const answerFields = {
@@ -34,6 +48,8 @@ const answerFields = {
 }
 
 const id = Type.String({ minLength: 1 })
+
+const uuid = Type.String({ format: 'uuid' })
 
 const answerBody = Type.Object({
   id: Type.Optional(id),
@@ -51,20 +67,29 @@ interface GivenAnswer {
   readonly released?: boolean
 }
 
+const heldBody = Type.Object({
+  tasks: Type.Array(Type.Object({ id: uuid, lease: uuid }), { minItems: 1, maxItems: mostTasks }),
+})
+
 /** Adds what workers pull their tasks from and answer to. */
 export function addTaskRoutes(app: App, needs: TaskRouteNeeds): void {
   const { dispatcher } = needs
   // Workers that wait would hold up the end of the server.
   app.addHook('preClose', async () => dispatcher.endPolls())
   addPollRoute(app, needs)
+  addHeldRoute(app, needs)
   app.post(
     '/internal/task',
     {
       config: { access: 'internal' },
-      schema: { tags: ['internal'], summary: 'Answers leased tasks', body: answerBody },
+      schema: { tags: ['internal'], summary: 'Answers leased tasks', querystring: answerQuery, body: answerBody },
     },
-    async (request) => {
+    async (request, reply) => {
       const { tasks, id: only, ...given } = request.body
+      const { claim } = request.query
+      if (tasks !== undefined && claim !== undefined) {
+        return exchange(dispatcher, tasks, asking(needs, request, { reply, most: claim }))
+      }
       if (tasks !== undefined) return { tasks: await Promise.all(tasks.map((one) => statusOf(dispatcher, one))) }
       if (only === undefined) throw invalidRequest('id is missing')
       return answerOne(dispatcher, { id: only, ...given })
@@ -72,7 +97,7 @@ export function addTaskRoutes(app: App, needs: TaskRouteNeeds): void {
   )
 }
 
-function addPollRoute(app: App, { dispatcher, isInstant }: TaskRouteNeeds): void {
+function addPollRoute(app: App, needs: TaskRouteNeeds): void {
   app.get(
     '/internal/task',
     {
@@ -80,18 +105,41 @@ function addPollRoute(app: App, { dispatcher, isInstant }: TaskRouteNeeds): void
       schema: { tags: ['internal'], summary: 'Leases ready tasks', querystring: pollQuery },
     },
     async (request, reply) => {
-      const { wait = 0, max, instant, worker } = request.query
-      const tasks = await dispatcher.take({
-        max: Math.min((isInstant ? instant : undefined) ?? max ?? 1, mostTasks),
-        worker: worker ?? request.ip,
-        waitMs: Math.min(wait, mostWaitS) * 1000,
-        signal: goneSignal(reply),
-      })
+      const { wait = 0, max } = request.query
+      const waitMs = Math.min(wait, mostWaitS) * 1000
+      const tasks = await needs.dispatcher.take({ ...asking(needs, request, { reply, most: max ?? 1 }), waitMs })
       const [task] = tasks
       if (task === undefined) throw new PlatformError('NOT_FOUND', 'there is no task')
       return max === undefined ? { task } : { tasks }
     },
   )
+}
+
+function addHeldRoute(app: App, { dispatcher }: TaskRouteNeeds): void {
+  app.post(
+    '/internal/task/held',
+    {
+      config: { access: 'internal' },
+      schema: { tags: ['internal'], summary: 'Says which leases are no longer their holders’', body: heldBody },
+    },
+    async ({ body: { tasks } }) => {
+      const lost = await dispatcher.lost(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
+      return { lost: [...lost] }
+    },
+  )
+}
+
+type Asking = Request & { readonly query: { readonly instant?: number; readonly worker?: string } }
+
+/** Who asks for tasks, and how many it takes: more where it answers them at once. */
+function asking(
+  { isInstant }: TaskRouteNeeds,
+  { query, ip }: Asking,
+  { reply, most }: { readonly reply: Reply; readonly most: number },
+): Omit<PollRequest, 'waitMs'> {
+  const { instant, worker = ip } = query
+  const isBrief = isInstant && instant !== undefined
+  return { max: Math.min(isBrief ? instant : most, mostTasks), worker, isBrief, signal: goneSignal(reply) }
 }
 
 /** Aborts when the connection is closed before there is an answer. */
@@ -100,6 +148,18 @@ function goneSignal({ raw }: Reply): AbortSignal {
   if (raw.destroyed) gone.abort()
   raw.once('close', () => gone.abort())
   return gone.signal
+}
+
+/** Counts answers and leases what comes next, which is often what they have made ready. */
+async function exchange(dispatcher: Dispatcher, given: readonly GivenAnswer[], poll: Omit<PollRequest, 'waitMs'>) {
+  const [statuses, next] = await Promise.allSettled([
+    Promise.all(given.map((one) => statusOf(dispatcher, one))),
+    dispatcher.take({ ...poll, waitMs: 0 }),
+  ])
+  const tasks = next.status === 'fulfilled' ? next.value : []
+  if (statuses.status === 'fulfilled') return { tasks: statuses.value, next: tasks }
+  dispatcher.release(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
+  throw statuses.reason
 }
 
 async function answerOne(dispatcher: Dispatcher, given: GivenAnswer): Promise<{ ok: true }> {
@@ -122,11 +182,15 @@ async function refusalOf(dispatcher: Dispatcher, given: GivenAnswer): Promise<Pl
   // A lease that we cannot have given is nobody's.
   if (lease !== undefined && !isUuid(lease)) return refusals.stale(id)
   if (outcome !== undefined) {
-    const verdict = await dispatcher.answer({ taskId: id, outcome, ...(lease !== undefined && { lease }) })
+    const verdict = await dispatcher.answer({
+      taskId: id.toLowerCase(),
+      outcome,
+      ...(lease !== undefined && { lease }),
+    })
     return refusals[verdict](id)
   }
   if (lease === undefined) throw invalidRequest('lease is missing: a task is given back with its lease')
-  dispatcher.release({ taskId: id, lease })
+  dispatcher.release([{ taskId: id, lease }])
 }
 
 const refusals: Readonly<Record<Verdict, (id: string) => PlatformError | undefined>> = {

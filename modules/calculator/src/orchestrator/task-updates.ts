@@ -10,6 +10,8 @@ export interface TaskUpdatesNeeds {
   readonly database: Queryable
   readonly live: Pick<Live, 'hint'>
   readonly wakeUps: Pick<WakeUps, 'isAlone'>
+  /** False where nobody can be listening. */
+  readonly mayBeWatched: () => boolean
   readonly onError: OnBackgroundError
 }
 
@@ -28,7 +30,7 @@ const mostTasks = 256
 const mostAbroad = 16
 
 /** Gathers changes and tells them ten times a second. Nothing here is kept: whoever missed an event reads the tasks. */
-export function startTaskUpdates({ database, live, wakeUps, onError }: TaskUpdatesNeeds): TaskUpdates {
+export function startTaskUpdates({ database, live, wakeUps, mayBeWatched, onError }: TaskUpdatesNeeds): TaskUpdates {
   const changed = new Set<string>()
   const loop = startLoop({
     name: 'calculator task updates',
@@ -57,7 +59,7 @@ export function startTaskUpdates({ database, live, wakeUps, onError }: TaskUpdat
 
   return {
     changed(tasks) {
-      for (const { taskId } of tasks) changed.add(taskId)
+      if (mayBeWatched()) for (const { taskId } of tasks) changed.add(taskId)
     },
     stop: () => loop.stop(),
     [Symbol.asyncDispose]: () => loop.stop(),

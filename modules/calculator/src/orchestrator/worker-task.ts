@@ -2,7 +2,10 @@ import type { WorkerTask } from '../contract.ts'
 import type { ClaimedTask, LeaseTimes } from '../store/tasks.ts'
 
 /** A leased task as its worker gets it. */
-export function workerTask(task: ClaimedTask, { leaseMs, operationMs }: LeaseTimes): WorkerTask {
+export function workerTask(
+  task: Omit<ClaimedTask, 'expressionId' | 'userId' | 'slot'>,
+  { leaseMs, operationMs }: LeaseTimes,
+): WorkerTask {
   const { id, operation, arg1, arg2, lease } = task
   const operationTime = operationMs[operation]
   return {

@@ -13,7 +13,8 @@ export interface ExpressionRow {
   readonly updated_at: Date
 }
 
-const columns = 'id::float8, user_id::float8, raw, status, result, error, created_at, updated_at'
+/** The columns of an `ExpressionRow`. */
+export const expressionColumns = 'id::float8, user_id::float8, raw, status, result, error, created_at, updated_at'
 
 export interface NewExpression {
   readonly userId: number
@@ -85,7 +86,7 @@ export async function failExpression(tx: Queryable, id: number, userId: number, 
 export async function changedExpressions(tx: Queryable): Promise<readonly ExpressionRow[]> {
   const { rows } = await tx.query<ExpressionRow>({
     name: 'calculator.changed-expressions',
-    text: `select ${columns} from calculator.changed_expressions() order by id`,
+    text: `select ${expressionColumns} from calculator.changed_expressions() order by id`,
   })
   return rows
 }
@@ -98,7 +99,7 @@ export async function findExpression(
 ): Promise<ExpressionRow | undefined> {
   const { rows } = await database.query<ExpressionRow>({
     name: 'calculator.find-expression',
-    text: `select ${columns} from calculator.expression where id = $1 and user_id = $2`,
+    text: `select ${expressionColumns} from calculator.expression where id = $1 and user_id = $2`,
     values: [id, userId],
   })
   return rows[0]
@@ -117,7 +118,7 @@ export async function listExpressions(database: Queryable, query: ListQuery): Pr
   const { rows } = await database.query<ExpressionRow>({
     name: 'calculator.list-expressions',
     replan: true,
-    text: `select ${columns} from calculator.expression
+    text: `select ${expressionColumns} from calculator.expression
              where user_id = $1 and id < $2 and ($3::text is null or status = $3) order by id desc limit $4`,
     values: [query.userId, query.before ?? Number.MAX_SAFE_INTEGER, query.status ?? null, query.limit],
   })

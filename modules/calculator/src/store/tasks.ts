@@ -88,15 +88,35 @@ export async function answerTasks(
   const { rows } = await tx.query<Row>({
     name: 'calculator.answer-tasks',
     text: 'select id, verdict, expression_id::float8, readied::int from calculator.answer_tasks($1, $2, $3, $4)',
-    values: [
-      answers.map(({ taskId }) => taskId),
-      answers.map(({ lease }) => lease ?? null),
-      answers.map(({ outcome }) => (outcome.kind === 'value' ? numberText(outcome.value) : null)),
-      answers.map(({ outcome }) => (outcome.kind === 'failed' ? outcome.reason : null)),
-    ],
+    values: answerColumns(answers),
   })
   const judged = rows.map(({ id, verdict, expression_id }) => ({ taskId: id, verdict, expressionId: expression_id }))
   return { judged, readied: rows[0]?.readied ?? 0 }
+}
+
+/** Answers as arrays: tasks, leases, results, errors. */
+export function answerColumns(
+  answers: readonly Answer[],
+): [string[], (string | null)[], (string | null)[], (string | null)[]] {
+  return [
+    answers.map(({ taskId }) => taskId),
+    answers.map(({ lease }) => lease ?? null),
+    answers.map(({ outcome }) => (outcome.kind === 'value' ? numberText(outcome.value) : null)),
+    answers.map(({ outcome }) => (outcome.kind === 'failed' ? outcome.reason : null)),
+  ]
+}
+
+/** Rounds with at most one answer for each task, in order. */
+export function oneForEachTask<A extends Answer>(answers: readonly A[]): A[][] {
+  const rounds: A[][] = []
+  const counts = new Map<string, number>()
+  for (const answer of answers) {
+    const round = counts.get(answer.taskId) ?? 0
+    counts.set(answer.taskId, round + 1)
+    rounds[round] ??= []
+    rounds[round].push(answer)
+  }
+  return rounds
 }
 
 /** How long leases hold, in ms. */
@@ -109,7 +129,8 @@ export interface LeaseTimes {
 
 const operations: readonly Operation[] = ['+', '-', '*', '/']
 
-function timesOf({ operationMs }: LeaseTimes): number[] {
+/** The times of all operations, in the order in which functions take them. */
+export function timesOf({ operationMs }: LeaseTimes): number[] {
   return operations.map((operation) => operationMs[operation])
 }
 
@@ -214,11 +235,25 @@ export async function lockExpressions(tx: Queryable, taskIds: readonly string[])
   })
 }
 
+/** A worker's hold on a task. */
+export interface Lease {
+  readonly taskId: string
+  readonly lease: string
+}
+
+/** Tasks that are still leased like this. */
+export async function heldTasks(database: Queryable, leases: readonly Lease[]): Promise<ReadonlySet<string>> {
+  const { rows } = await database.query<{ id: string }>({
+    name: 'calculator.held-tasks',
+    text: `select t.id from unnest($1::uuid[], $2::uuid[]) as held(id, lease)
+             join calculator.task t on t.id = held.id and t.lease = held.lease and t.status = 'running'`,
+    values: [leases.map(({ taskId }) => taskId), leases.map(({ lease }) => lease)],
+  })
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** Gives leased tasks back; returns how many are ready again. */
-export async function releaseTasks(
-  tx: Queryable,
-  leases: readonly { readonly taskId: string; readonly lease: string }[],
-): Promise<number> {
+export async function releaseTasks(tx: Queryable, leases: readonly Lease[]): Promise<number> {
   const { rows } = await tx.query<{ readied: number }>({
     name: 'calculator.release-tasks',
     text: 'select calculator.release_tasks($1::uuid[], $2::uuid[])::int as readied',

@@ -20,27 +20,38 @@ export function httpLink({ url, worker, internalToken }: HttpLinkOptions): Orche
   const path = `${pathname.replace(/\/$/, '')}/internal/task`
   const pool = new Pool(origin, { connections: 4, headersTimeout: (waitS + 10) * 1000, bodyTimeout: 10_000 })
   const authorization = internalToken === undefined ? {} : { authorization: `Bearer ${internalToken}` }
+  const who = { instant: `${instantTasks}`, worker }
+
+  async function post<T>(to: string, body: object): Promise<T> {
+    const headers = { 'content-type': 'application/json', ...authorization }
+    const answer = await pool.request({ path: to, method: 'POST', headers, body: JSON.stringify(body) })
+    const text = await answer.body.text()
+    if (answer.statusCode !== 200) throw refused(origin, answer.statusCode)
+    // The orchestrator is a part of this module and of the same version, or says so by its status.
+    return JSON.parse(text) as T
+  }
 
   return {
     async take(most, signal) {
-      const query = new URLSearchParams({ wait: `${waitS}`, max: `${most}`, instant: `${instantTasks}`, worker })
+      const query = new URLSearchParams({ wait: `${waitS}`, max: `${most}`, ...who })
       const asked = { path: `${path}?${query}`, method: 'GET', headers: authorization, signal } as const
       const { statusCode, body } = await pool.request(asked)
       const text = await body.text()
       if (statusCode === 404) return []
       if (statusCode !== 200) throw refused(origin, statusCode)
-      // The orchestrator is a part of this module and of the same version, or says so by its status.
       return (JSON.parse(text) as { readonly tasks: readonly WorkerTask[] }).tasks
     },
-    async report(reports) {
-      const { statusCode, body } = await pool.request({
-        path,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...authorization },
-        body: JSON.stringify({ tasks: reports.map(written) }),
+    async report(reports, most) {
+      const query = most > 0 ? `?${new URLSearchParams({ claim: `${most}`, ...who })}` : ''
+      const told = await post<{ readonly next?: readonly WorkerTask[] }>(`${path}${query}`, {
+        tasks: reports.map(written),
       })
-      await body.dump()
-      if (statusCode !== 200) throw refused(origin, statusCode)
+      return told.next ?? []
+    },
+    async lost(tasks) {
+      const held = tasks.map(({ id, lease }) => ({ id, lease }))
+      const { lost } = await post<{ readonly lost: readonly string[] }>(`${path}/held`, { tasks: held })
+      return tasks.filter(({ id }) => lost.includes(id))
     },
     close: () => pool.destroy(),
   }

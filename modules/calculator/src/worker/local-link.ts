@@ -12,15 +12,25 @@ export function localLink(
   { dispatcher, isInstant }: { readonly dispatcher: Dispatcher; readonly isInstant: boolean },
   worker: string,
 ): OrchestratorLink {
+  const who = { worker, isBrief: isInstant }
+  const maxOf = (most: number) => (isInstant ? instantTasks : most)
+
   async function tell(report: TaskReport): Promise<void> {
     const { id: taskId, lease } = report.task
-    if (report.kind === 'release') dispatcher.release({ taskId, lease })
+    if (report.kind === 'release') dispatcher.release([{ taskId, lease }])
     else await dispatcher.answer({ taskId, lease, outcome: report.outcome })
   }
   return {
-    take: (most, signal) => dispatcher.take({ max: isInstant ? instantTasks : most, worker, waitMs, signal }),
-    async report(reports) {
-      await Promise.all(reports.map(tell))
+    take: (most, signal) => dispatcher.take({ max: maxOf(most), ...who, waitMs, signal }),
+    async report(reports, most) {
+      const told = Promise.all(reports.map(tell))
+      const next = most > 0 ? dispatcher.take({ max: maxOf(most), ...who, waitMs: 0 }) : []
+      await told
+      return next
+    },
+    async lost(tasks) {
+      const lost = await dispatcher.lost(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
+      return tasks.filter(({ id }) => lost.has(id))
     },
     async close() {},
   }
