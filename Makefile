@@ -50,10 +50,20 @@ services-kill: node_modules/.package-lock.json ## End them as a crash would
 test: node_modules/.package-lock.json ## Run all tests; what they need of brokers is started by itself
 	@npm run --silent test -- $(ARGS)
 
-integration-test: node_modules/.package-lock.json ## Test on real brokers that are started for it: QUEUE=nats|kafka|composite (all)
-	@$(run) $(if $(QUEUE),scripts/test-$(QUEUE)-integration.sh,CI=true npm run --silent test -- packages/transport packages/relay apps/platform/test/brokers tests/system/carrier-walk) $(ARGS)
+# What each queue type is proven by. A server that does not start is a failure here, not a reason to leave its tests out.
+platform-tests := apps/platform/test/brokers tests/carriers tests/chaos/broker-and-processes tests/system/carrier-walk
+postgres-tests := packages/transport/test/postgres packages/log packages/inbox apps/platform/test/ingest tests/chaos/kill-during-ingest
+memory-tests := packages/transport/test packages/relay/test/relay apps/platform/test/ingest
+nats-tests := packages/transport-nats $(platform-tests)
+kafka-tests := packages/transport-kafka $(platform-tests)
+composite-tests := packages/relay $(platform-tests)
+all-tests := $(sort $(postgres-tests) $(memory-tests) $(nats-tests) $(kafka-tests) $(composite-tests))
 
-test-all: lint typecheck test ## Lint, types and all tests
+integration-test: node_modules/.package-lock.json ## Test on real servers that are started for it: QUEUE=postgres|memory|nats|kafka|composite|all
+	@CI=true npm run --silent test -- $(or $($(or $(QUEUE),all)-tests),$(error QUEUE=$(QUEUE) is none of postgres, memory, nats, kafka, composite, all)) $(ARGS)
+
+test-all: lint typecheck ## Lint, types and all tests: every promise on every carrier in full size, with fresh seeds
+	@CI=true npm run --silent test -- --whole $(ARGS)
 
 test-coverage: node_modules/.package-lock.json ## Run the tests and write coverage.html (a report, no threshold)
 	@npm run --silent coverage -- $(ARGS)

@@ -5,6 +5,8 @@ import { redisNode } from './redis.ts'
 import { killNode, type ServerNode, signalNode, startNode, stopNode } from './server-process.ts'
 import { temporaryDirectory } from './temporary.ts'
 
+export { brokerSizes, isWholeMatrix, wholeOrFirst } from '../test/matrix.ts'
+
 /** What a test does to a server, or to one of its nodes. Addresses stay the same through all of it. */
 export interface Controls {
   /** Starts what does not run, and waits until it serves. */

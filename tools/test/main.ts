@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fastDirectory } from '../services/temporary.ts'
 import { discover, type TestFile } from './discover.ts'
-import { type Kind, readOptions, type TestOptions, UsageError, usage } from './options.ts'
+import { type Kind, newSeed, readOptions, type TestOptions, UsageError, usage } from './options.ts'
 import { closingLine, fileReport, summary, total } from './report.ts'
 import { type FileResult, runFile } from './run-file.ts'
 import { type ServiceName, startServer, startService, type TestServer, whyNoPostgres15 } from './server.ts'
@@ -34,7 +34,8 @@ interface Surroundings {
   readonly signal: AbortSignal
 }
 
-/** How long one file may take, in seconds, unless --timeout says otherwise. */
+/** How long one file may take, in seconds, unless --timeout says otherwise; so many times longer with --whole. */
+const wholeFactor = 5
 const timeoutSeconds: Record<Kind, number> = { unit: 60, it: 240, system: 600 }
 
 /** Runs the tests that the arguments select and returns the exit code. */
@@ -56,7 +57,8 @@ async function runAll(options: TestOptions): Promise<number> {
       `no test file matches ${options.filters.join(' ')}\n${closingLine({ passed: 0, failed: 0, skipped: 0 })}`,
       1,
     )
-  console.log(`Node ${process.versions.node}, seed ${options.seed}${options.ci ? ', CI' : ''}`)
+  const { seed = 'of each file its own', whole, ci } = options
+  console.log(`Node ${process.versions.node}, seed ${seed}${whole ? ', the whole matrix' : ''}${ci ? ', CI' : ''}`)
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort())
   const results: FileResult[] = []
@@ -178,9 +180,11 @@ async function runJob({ file, stage, url }: Job, surroundings: Surroundings): Pr
   const addresses = await addressesFor(file, servers)
   if (typeof addresses === 'string')
     return notRun({ title }, options.ci ? { failed: addresses } : { skipped: addresses })
-  const timeoutMs = options.fileTimeoutMs ?? timeoutSeconds[stage.kind] * 1000
-  const env = { ...environment(surroundings, url), ...addresses }
-  return { ...(await runFile({ root: options.root, file, timeoutMs, env, signal })), path: title }
+  const timeoutMs = options.fileTimeoutMs ?? timeoutSeconds[stage.kind] * 1000 * (options.whole ? wholeFactor : 1)
+  const seed = options.seed ?? newSeed()
+  const env = { ...environment(surroundings, seed, url), ...addresses }
+  const result = await runFile({ root: options.root, file, timeoutMs, env, signal })
+  return { ...result, path: title, ...(options.seed === undefined && { seed }) }
 }
 
 /** Environment with the addresses of what a file uses; a text says what did not start. */
@@ -196,13 +200,14 @@ async function addressesFor(file: TestFile, servers: Servers): Promise<NodeJS.Pr
   return env
 }
 
-function environment({ options, directory }: Surroundings, url: string | undefined): NodeJS.ProcessEnv {
+function environment({ options, directory }: Surroundings, seed: number, url: string | undefined): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {
     // Every file is a process of its own that loads the same sources.
     NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
     ...process.env,
     TMPDIR: directory,
-    HEADRACE_TEST_SEED: String(options.seed),
+    HEADRACE_TEST_SEED: String(seed),
+    ...(options.whole && { HEADRACE_TEST_MATRIX: 'whole' }),
   }
   if (url !== undefined) env['HEADRACE_TEST_DATABASE_URL'] = url
   // Set where this runner is itself under test; the files would then report to it instead of to us.

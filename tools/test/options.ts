@@ -10,8 +10,10 @@ export interface TestOptions {
   /** Parts of paths; a file is run when its path holds one of them. Empty: all files. */
   readonly filters: readonly string[]
   readonly only: readonly Kind[]
-  /** Passed on as HEADRACE_TEST_SEED, from which tests with random input draw. */
-  readonly seed: number
+  /** Passed on as HEADRACE_TEST_SEED, from which tests with random input draw; undefined: each file draws its own. */
+  readonly seed: number | undefined
+  /** Everything on every carrier, in full size, instead of what fits into a run that somebody waits for. */
+  readonly whole: boolean
   /** How long one file may take before it counts as hung, in ms; undefined: by kind. */
   readonly fileTimeoutMs: number | undefined
   /** Files side by side. */
@@ -20,9 +22,10 @@ export interface TestOptions {
   readonly ci: boolean
 }
 
-export const usage = `usage: npm test -- [path …] [--only unit|it|system] [--seed N] [--timeout SECONDS] [--concurrency N]
+export const usage = `usage: npm test -- [path …] [--only unit|it|system] [--whole] [--seed N] [--timeout SECONDS] [--concurrency N]
   path           run only files whose path holds this text
   --only         unit: *.test.ts · it: *.it.test.ts (database, sockets, processes) · system: tests/system and tests/chaos
+  --whole        every promise on every carrier in full size, each file with a seed of its own, five times as much time
   --seed         seed of the tests with random input (also HEADRACE_TEST_SEED); printed at start and passed on
   --timeout      seconds that one file may take (unit 60, it 240, system 600)
   --concurrency  files side by side (2)`
@@ -36,7 +39,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, roo
     root: values.root ?? root,
     filters: positionals,
     only: values.only === undefined ? kinds : values.only.split(',').map(kindNamed),
-    seed: wholeNumber('--seed', values.seed ?? env.HEADRACE_TEST_SEED ?? String(randomInt(2 ** 31)), 0),
+    seed: seedOf(values.seed ?? env.HEADRACE_TEST_SEED, values.whole === true),
+    whole: values.whole === true,
     fileTimeoutMs: seconds === undefined ? undefined : seconds * 1000,
     concurrency: wholeNumber('--concurrency', values.concurrency ?? '2', 1),
     ci: env.CI !== undefined && env.CI !== '' && env.CI !== 'false',
@@ -49,11 +53,20 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { only: text, seed: text, timeout: text, concurrency: text, root: text },
+      options: { whole: { type: 'boolean' }, only: text, seed: text, timeout: text, concurrency: text, root: text },
     })
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : String(cause))
   }
+}
+
+function seedOf(given: string | undefined, isWhole: boolean): number | undefined {
+  if (given !== undefined) return wholeNumber('--seed', given, 0)
+  return isWhole ? undefined : newSeed()
+}
+
+export function newSeed(): number {
+  return randomInt(2 ** 31)
 }
 
 function kindNamed(name: string): Kind {

@@ -28,7 +28,7 @@ export function fileReport(result: FileResult): string {
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(result.skips.length === 0 ? [] : [`${result.skips.length} skipped`]),
   ]
-  const line = `  ${failed === 0 ? '✓' : '✗'} ${result.path}  ${counts.join(', ')}  ${(result.tookMs / 1000).toFixed(1)} s`
+  const line = `  ${failed === 0 ? '✓' : '✗'} ${result.path}  ${counts.join(', ')}  ${(result.tookMs / 1000).toFixed(1)} s${result.seed === undefined ? '' : `  seed ${result.seed}`}`
   return failed === 0 ? line : [line, ...result.failures.map(failureReport), printed(result.output)].join('\n')
 }
 

@@ -19,6 +19,8 @@ export interface FileRun {
 export interface FileResult extends Findings {
   readonly path: string
   readonly tookMs: number
+  /** The file's own seed, where it has one. */
+  readonly seed?: number
   /** What the file's process printed. */
   readonly output: string
 }

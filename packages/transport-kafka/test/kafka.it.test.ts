@@ -1,6 +1,8 @@
 // The suite's second half opens databases (@headrace/database/testing: testDatabase).
 import { testCarrier, testOnce } from '@headrace/transport/suite'
+import { brokerSizes, wholeOrFirst } from '../../../tools/services/testing.ts'
 import { kafkaHarness } from './support/kafka-harness.ts'
 
-testCarrier(kafkaHarness())
-testOnce(kafkaHarness(), ['relayed', 'foreign'])
+const harness = { ...kafkaHarness(), sizes: brokerSizes }
+testCarrier(harness)
+testOnce(harness, wholeOrFirst(['relayed', 'foreign', 'appended']))

@@ -49,6 +49,8 @@ export function administer(brokers: string): Administration {
 }
 
 export interface KafkaHarnessOptions {
+  /** Default: the broker that the run's tests share. */
+  readonly brokers?: () => Promise<string>
   /** Partitions of the topics, made beforehand as others would; default: the driver makes them. */
   readonly partitions?: number
   /** Wraps what each user of the carrier gets, to break it. */
@@ -56,7 +58,7 @@ export interface KafkaHarnessOptions {
   readonly transport?: Partial<KafkaTransportOptions>
 }
 
-/** The driver on the broker that the run's tests share. */
+/** The driver on a real broker. */
 export function kafkaHarness(options: KafkaHarnessOptions = {}): CarrierHarness {
   const { partitions, users = (user: Transport) => user } = options
   return {
@@ -68,7 +70,7 @@ export function kafkaHarness(options: KafkaHarnessOptions = {}): CarrierHarness 
       ...(partitions !== undefined && { spread: 'its topics have fewer partitions' }),
     },
     async open() {
-      const brokers = await testKafka()
+      const brokers = await (options.brokers ?? testKafka)()
       await using opening = new AsyncDisposableStack()
       const administration = opening.use(administer(brokers))
       const topics = new Set<string>()

@@ -3,6 +3,8 @@ import type { Transport } from '../transport.ts'
 
 /** What some carriers can do and others cannot, or what a harness can bring about. */
 export type Ability =
+  /** Is one carrier, which is published to and read by itself. */
+  | 'carry'
   /** Takes messages through `publish`. */
   | 'publish'
   /** What it confirmed is still there when the user that published it has stopped. */
@@ -42,12 +44,10 @@ export const suiteSizes = {
   rounds: 5,
 } as const satisfies Sizes
 
-/** How the suite gets at a carrier. */
-export interface CarrierHarness {
+/** What the suite knows of a carrier, or of several side by side. */
+export interface HarnessTraits {
   /** The carrier, and what is special about this way of running it. */
   readonly name: string
-  /** True when the carrier is the log of the database itself. */
-  readonly isLog?: boolean
   /** What this carrier cannot do, or this harness not bring about: each with the reason, which the report shows. */
   readonly cannot?: Readonly<Partial<Record<Ability, string>>>
   readonly sizes?: Partial<Sizes>
@@ -55,8 +55,25 @@ export interface CarrierHarness {
   readonly deadlineMs?: number
   /** Largest message as encoded, in bytes; default 921 600. Twice as much is over every limit. */
   readonly messageLimitBytes?: number
+}
+
+/** How the suite gets at a carrier. */
+export interface CarrierHarness extends HarnessTraits {
+  /** True when the carrier is the log of the database itself. */
+  readonly isLog?: boolean
   /** Opens the carrier for one promise, which uses topics of its own. */
   open(): Promise<CarrierUnderTest>
+}
+
+/** Several carriers of the same topics: what is relayed goes to all of them, and whoever consumes reads all of them. */
+export interface CompositeHarness extends HarnessTraits {
+  readonly carriers: readonly CarrierHarness[]
+}
+
+/** The carriers of a harness; none where the log of the database itself is the carrier. */
+export function harnessesOf(harness: CarrierHarness | CompositeHarness): readonly CarrierHarness[] {
+  if ('carriers' in harness) return harness.carriers
+  return harness.isLog ? [] : [harness]
 }
 
 /** A carrier while one promise is proven on it. Disposing ends what `open` began. */
@@ -82,7 +99,7 @@ export interface SuitePromise<Proof> {
 }
 
 /** Why a promise does not apply to a carrier, or undefined when it does. */
-export function exemption(harness: CarrierHarness, needs: readonly Ability[] = []): string | undefined {
+export function exemption(harness: HarnessTraits, needs: readonly Ability[] = []): string | undefined {
   const missing = needs.find((ability) => harness.cannot?.[ability] !== undefined)
   return missing && `${harness.name} cannot ${missing}: ${harness.cannot?.[missing]}`
 }

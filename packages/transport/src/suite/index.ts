@@ -1,4 +1,5 @@
 export { carrierPromises } from './carrier/index.ts'
+export * from './composite-harness.ts'
 export * from './harness.ts'
 export * from './memory-harness.ts'
 export { carrierMutants, type Mutant, mutantNamed } from './mutants/index.ts'

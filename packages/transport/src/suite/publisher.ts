@@ -25,6 +25,25 @@ export function appending(append: (messages: readonly Message[]) => Promise<void
   }
 }
 
+/** Publishes to several carriers, as their relays do together. */
+export function toAll(publishers: readonly Publisher[]): Publisher {
+  return {
+    async put(messages) {
+      await Promise.all(publishers.map((publisher) => publisher.put(messages)))
+    },
+  }
+}
+
+/** Publishes each key to one of several carriers, as a producer elsewhere does that knows only that one. */
+export function toOneByKey(publishers: readonly Publisher[]): Publisher {
+  return {
+    async put(messages) {
+      const parts = Map.groupBy(messages, ({ key }) => partitionOf(key, publishers.length))
+      await Promise.all([...parts].map(([at, part]) => publishers[at]?.put(part)))
+    },
+  }
+}
+
 export async function publisherOn(carrier: Transport, { topic, log }: PublisherOptions): Promise<Publisher> {
   const partitions = await carrier.partitions(topic)
   const tails = new Map<number, Promise<void>>()

@@ -1,15 +1,7 @@
 import type { Database } from '@headrace/database'
-import {
-  type Consumer,
-  type Delivery,
-  type Membership,
-  type Subscription,
-  startConsumer,
-  startMembership,
-} from '@headrace/inbox'
+import { type Consumer, type Delivery, type Subscription, startConsumer } from '@headrace/inbox'
 import type { OnBackgroundError } from '@headrace/runtime'
-import type { Transport } from '../../transport.ts'
-import { type DatabaseNode, openNode } from '../node.ts'
+import { type Carried, openProcess, type SuiteProcess } from './carried.ts'
 
 /** What a promise changes about how a group consumes. */
 export interface Consuming extends Partial<Omit<Subscription, 'group' | 'topic' | 'handle' | 'work'>> {
@@ -20,49 +12,40 @@ export interface Consuming extends Partial<Omit<Subscription, 'group' | 'topic' 
 export interface MemberNeeds {
   readonly url: string
   readonly topic: string
-  /** Makes the carrier that this member reads. */
-  readonly carry: (node: DatabaseNode) => Promise<Transport>
+  /** Makes what this member reads. */
+  readonly carry: (process: SuiteProcess) => Promise<Carried>
   /** A connection of the suite's own. */
   readonly administration: Database
   readonly onError: OnBackgroundError
 }
 
-/** One process of a group, as far as this one can play it: connections, membership and carrier of its own. */
+/** One process of a group, as far as this one can play it: connections, membership and carriers of its own. */
 export class Member implements AsyncDisposable {
   readonly name: string
   readonly #needs: MemberNeeds
-  readonly #node: DatabaseNode
-  readonly #membership: Membership
-  readonly #carrier: Transport
+  readonly #process: SuiteProcess
+  readonly #carried: Carried
   readonly #consumers: Consumer[] = []
 
   static async open(needs: MemberNeeds): Promise<Member> {
     await using opening = new AsyncDisposableStack()
-    const node = opening.use(await openNode(needs.url, needs.onError))
-    const carrier = opening.use(await needs.carry(node))
+    const process = opening.use(await openProcess(needs.url, needs.onError))
+    const carried = opening.use(await needs.carry(process))
     opening.move()
-    return new Member(needs, node, carrier)
+    return new Member(needs, process, carried)
   }
 
-  private constructor(needs: MemberNeeds, node: DatabaseNode, carrier: Transport) {
-    this.name = node.name
+  private constructor(needs: MemberNeeds, process: SuiteProcess, carried: Carried) {
+    this.name = process.name
     this.#needs = needs
-    this.#node = node
-    this.#carrier = carrier
-    const { database, wakeUps } = node
-    this.#membership = startMembership({ database, wakeUps, onError: needs.onError })
+    this.#process = process
+    this.#carried = carried
   }
 
   /** Consumes the topic with a group; each message's effect is a row, in the transaction of its batch. */
   async consume(group: string, { before, ...options }: Consuming = {}): Promise<Consumer> {
-    const { database, log } = this.#node
-    const needs = {
-      database,
-      log,
-      membership: this.#membership,
-      carriers: [this.#carrier],
-      onError: this.#needs.onError,
-    }
+    const { database, log, membership } = this.#process
+    const needs = { database, log, membership, carriers: this.#carried.carriers, onError: this.#needs.onError }
     const consumer = await startConsumer(needs, {
       backoff: { baseMs: 10, maxMs: 100 },
       ...options,
@@ -91,7 +74,7 @@ export class Member implements AsyncDisposable {
 
   /** Cuts off the session by which the others see that this member lives; it goes on working without knowing. */
   async cutOff(): Promise<void> {
-    await this.#node.wakeUps.stop()
+    await this.#process.wakeUps.stop()
   }
 
   /** Cuts off everything that this member has of the database, in the middle of whatever it does, as its death would. */
@@ -103,8 +86,7 @@ export class Member implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const consumer of this.#consumers) await consumer.stop()
-    await this.#membership.stop()
-    await this.#carrier.stop()
-    await this.#node[Symbol.asyncDispose]()
+    await this.#carried[Symbol.asyncDispose]()
+    await this.#process[Symbol.asyncDispose]()
   }
 }

@@ -4,17 +4,30 @@ import { type Database, databaseMigrations, migrate, openDatabase } from '@headr
 import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { inboxMigrations } from '@headrace/inbox'
 import { logMigrations } from '@headrace/log'
-import { withDeadline } from '@headrace/runtime'
+import { relayMigrations } from '@headrace/relay'
+import { type OnBackgroundError, withDeadline } from '@headrace/runtime'
 import type { Message } from '../../message.ts'
 import { postgresTransport } from '../../postgres.ts'
 import type { Transport } from '../../transport.ts'
-import { type CarrierHarness, type CarrierUnderTest, type Sizes, suiteSizes } from '../harness.ts'
+import {
+  type CarrierHarness,
+  type CarrierUnderTest,
+  type CompositeHarness,
+  type HarnessTraits,
+  harnessesOf,
+  type Sizes,
+  suiteSizes,
+} from '../harness.ts'
 import { assertIds } from '../messages.ts'
-import { openNode } from '../node.ts'
-import { appending, type Publisher, publisherOn } from '../publisher.ts'
+import { appending, type Publisher, publisherOn, toAll, toOneByKey } from '../publisher.ts'
+import { type Carried, openProcess, relaying, type SuiteProcess, usersOf } from './carried.ts'
 import { Member } from './member.ts'
 
-/** How messages come into the carrier: from the log itself, from a log through a relay, or from elsewhere. */
+/**
+ * How messages come into the carriers: `appended` to a log, which is the carrier or from which relays bring them to all,
+ * as the platform runs; `relayed`: published by the suite as a relay would, so that it can send copies; `foreign`: from
+ * elsewhere, each key through one carrier.
+ */
 export type Source = 'appended' | 'relayed' | 'foreign'
 
 export interface Effect {
@@ -28,8 +41,8 @@ interface Parts {
   readonly source: Source
   readonly url: string
   readonly administration: Database
-  /** Absent where the log is the carrier. */
-  readonly carrier: CarrierUnderTest | undefined
+  /** None where the log is the carrier. */
+  readonly carriers: readonly CarrierUnderTest[]
 }
 
 /** What a promise about carrier and inbox is proven with: a database, members, and the effects that they left. */
@@ -47,23 +60,24 @@ export class OnceProof implements AsyncDisposable {
   readonly #open: AsyncDisposableStack
   #publisher: Publisher | undefined
 
-  static async open(harness: CarrierHarness, source: Source): Promise<OnceProof> {
+  static async open(harness: CarrierHarness | CompositeHarness, source: Source): Promise<OnceProof> {
     await using opening = new AsyncDisposableStack()
     const { url } = opening.use(await testDatabase({ name: 'once' }))
     const administration = opening.use(openDatabase({ url, maxConnections: 2 }))
-    await migrate(administration, [databaseMigrations, logMigrations, inboxMigrations])
+    await migrate(administration, [databaseMigrations, logMigrations, inboxMigrations, relayMigrations])
     await administration.query({
       text: `create table suite_effect (seq bigint generated always as identity, group_name text, member text, id text,
                key text, attempt int)`,
     })
-    const carrier = source === 'appended' ? undefined : opening.use(await harness.open())
-    const proof = new OnceProof(harness, { source, url, administration, carrier }, opening.move())
-    await carrier?.declareTopic?.(proof.topic)
+    const carriers: CarrierUnderTest[] = []
+    for (const part of harnessesOf(harness)) carriers.push(opening.use(await part.open()))
+    const proof = new OnceProof(harness, { source, url, administration, carriers }, opening.move())
+    for (const carrier of carriers) await carrier.declareTopic?.(proof.topic)
     await proof.publisher()
     return proof
   }
 
-  private constructor(harness: CarrierHarness, parts: Parts, open: AsyncDisposableStack) {
+  private constructor(harness: HarnessTraits, parts: Parts, open: AsyncDisposableStack) {
     this.sizes = { ...suiteSizes, ...harness.sizes }
     this.deadlineMs = harness.deadlineMs ?? 20_000
     this.limitBytes = harness.messageLimitBytes ?? 921_600
@@ -72,17 +86,22 @@ export class OnceProof implements AsyncDisposable {
     this.#open = open
   }
 
-  /** Joins as a process of its own; `wrap` changes the carrier that it reads. */
+  /** Joins as a process of its own; `wrap` changes the carriers that it reads. */
   async member(wrap: (carrier: Transport) => Transport = (carrier) => carrier): Promise<Member> {
-    const { url, administration, carrier } = this.#parts
-    const member = await Member.open({
-      url,
-      administration,
-      topic: this.topic,
-      carry: async ({ log }) => wrap(carrier === undefined ? postgresTransport(log) : await carrier.connect()),
-      onError: (error, name) => this.errors.push(`${name}: ${String(error)}`),
-    })
+    const { url, administration } = this.#parts
+    const carry = (process: SuiteProcess) => this.#carry(process, wrap)
+    const member = await Member.open({ url, administration, topic: this.topic, carry, onError: this.#onError })
     return this.#open.use(member)
+  }
+
+  async #carry(process: SuiteProcess, wrap: (carrier: Transport) => Transport): Promise<Carried> {
+    const { carriers, source } = this.#parts
+    if (carriers.length > 0) {
+      const users = await usersOf(carriers, wrap)
+      return source === 'appended' ? relaying(process, this.topic, users) : users
+    }
+    const own = wrap(postgresTransport(process.log))
+    return { carriers: [own], [Symbol.asyncDispose]: () => own.stop() }
   }
 
   /** The one producer of this proof. */
@@ -93,19 +112,24 @@ export class OnceProof implements AsyncDisposable {
 
   /** A producer that begins anew: a relay that went back to the start of its log. */
   async newPublisher(): Promise<Publisher> {
-    const { url, carrier, source } = this.#parts
     const { topic } = this
-    if (carrier !== undefined) {
-      const user = this.#open.use(await carrier.connect())
-      return publisherOn(user, source === 'relayed' ? { topic, log: this.#logId } : { topic })
-    }
-    const { log } = this.#open.use(await openNode(url, (error, name) => this.errors.push(`${name}: ${String(error)}`)))
-    await log.declareTopic(topic)
+    if (this.source !== 'appended') return this.#publisherOnCarriers()
+    const process = this.#open.use(await openProcess(this.#parts.url, this.#onError))
+    await process.log.declareTopic(topic)
+    this.#open.use(await this.#carry(process, (carrier) => carrier))
     return appending((messages) =>
-      log.inTransaction((tx) => {
+      process.log.inTransaction((tx) => {
         for (const message of messages) tx.append({ ...message, topic })
       }),
     )
+  }
+
+  async #publisherOnCarriers(): Promise<Publisher> {
+    const { topic } = this
+    const options = this.source === 'relayed' ? { topic, log: this.#logId } : { topic }
+    const users = this.#open.use(await usersOf(this.#parts.carriers, (carrier) => carrier))
+    const publishers = await Promise.all(users.carriers.map((user) => publisherOn(user, options)))
+    return this.source === 'relayed' ? toAll(publishers) : toOneByKey(publishers)
   }
 
   async put(messages: readonly Message[]): Promise<void> {
@@ -114,7 +138,7 @@ export class OnceProof implements AsyncDisposable {
 
   /** Deletes the topic and makes it again. */
   async recreate(): Promise<void> {
-    await this.#parts.carrier?.recreate?.(this.topic)
+    for (const carrier of this.#parts.carriers) await carrier.recreate?.(this.topic)
   }
 
   /** Effects of a group in the order in which they were written. */
@@ -169,6 +193,10 @@ export class OnceProof implements AsyncDisposable {
     return withDeadline(work, this.deadlineMs, () => new Error(`not within ${this.deadlineMs} ms: ${what}`))
   }
 
+  readonly #onError: OnBackgroundError = (error, name) => {
+    this.errors.push(`${name}: ${String(error)}`)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.within('everything that was open is closed', this.#open.disposeAsync())
   }
@@ -176,7 +204,7 @@ export class OnceProof implements AsyncDisposable {
 
 /** Proves one promise about a carrier together with the inbox, and closes everything behind it. */
 export async function proveOnce(
-  harness: CarrierHarness,
+  harness: CarrierHarness | CompositeHarness,
   source: Source,
   promise: { prove(proof: OnceProof): Promise<void> },
 ): Promise<void> {
