@@ -36,7 +36,7 @@ interface Surroundings {
 
 /** How long one file may take, in seconds, unless --timeout says otherwise; so many times longer with --whole. */
 const wholeFactor = 5
-const timeoutSeconds: Record<Kind, number> = { unit: 60, it: 240, system: 600 }
+const timeoutSeconds: Record<Kind, number> = { unit: 60, it: 480, system: 600 }
 
 /** Runs the tests that the arguments select and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {

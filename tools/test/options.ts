@@ -27,7 +27,7 @@ export const usage = `usage: npm test -- [path …] [--only unit|it|system] [--w
   --only         unit: *.test.ts · it: *.it.test.ts (database, sockets, processes) · system: tests/system and tests/chaos
   --whole        every promise on every carrier in full size, each file with a seed of its own, five times as much time
   --seed         seed of the tests with random input (also HEADRACE_TEST_SEED); printed at start and passed on
-  --timeout      seconds that one file may take (unit 60, it 240, system 600)
+  --timeout      seconds that one file may take (unit 60, it 480, system 600)
   --concurrency  files side by side (2)`
 
 export class UsageError extends Error {}

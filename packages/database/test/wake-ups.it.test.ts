@@ -187,10 +187,10 @@ describe('the session of a wake-up connection', () => {
     await untilTrue('it knows that it is alone', () => here.isAlone)
     const there = startWakeUps({ url: test.url })
     await there.connected()
-    await untilTrue('it has seen the other one', () => !here.isAlone, 3_000)
+    await untilTrue('it has seen the other one', () => !here.isAlone)
     assert.equal(there.isAlone, false)
     await there.stop()
-    await untilTrue('it is alone again', () => here.isAlone, 3_000)
+    await untilTrue('it is alone again', () => here.isAlone)
   })
 
   it('carries statements apart from the pool, and is given up when it does not answer', async () => {

@@ -86,7 +86,7 @@ describe('stop', () => {
     const began = performance.now()
     await server.stop()
     await raw.untilClosed()
-    assert.ok(performance.now() - began < 1000)
+    assert.ok(performance.now() - began < 4_000, 'the server waited for it')
   })
 
   it('closes connections that never said anything: clients open some in advance', async () => {

@@ -24,11 +24,11 @@ export async function rawSocket(port: number): Promise<RawSocket> {
   return {
     socket,
     send: (text) => void socket.write(text),
-    async untilClosed(withinMs = 5000) {
+    async untilClosed(withinMs = 20_000) {
       await Promise.race([closed, fail(withinMs, () => `the connection to be closed; got ${received.slice(0, 300)}`)])
       return received
     },
-    async until(text, withinMs = 5000) {
+    async until(text, withinMs = 20_000) {
       const late = fail(withinMs, () => `'${text}'; got ${received.slice(0, 300)}`)
       while (!received.includes(text)) await Promise.race([once(socket, 'data'), late])
       return received

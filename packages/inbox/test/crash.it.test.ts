@@ -85,7 +85,7 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
       const isDone = async () =>
         (await countEffects(world.database, topic)) >= effects &&
         (await queueLeft(world.database, `g-${topic}`)).dead > 0
-      await untilTrue('dead or done', async () => !consumer.isRunning || (await isDone()), 15_000)
+      await untilTrue('dead or done', async () => !consumer.isRunning || (await isDone()), 60_000)
       if (consumer.isRunning) return died
     }
     throw new Error('eight consumers died')
@@ -130,7 +130,7 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
     await untilTrue('both run', async () => (await running()) && paused.said.length >= 1)
     paused.signal('SIGSTOP')
     await using next = new ConsumerProcess(plan)
-    for (const topic of [handled, worked]) await effectsComplete(world.database, topic, world.produced(topic), 20_000)
+    for (const topic of [handled, worked]) await effectsComplete(world.database, topic, world.produced(topic))
     paused.signal('SIGCONT')
     for (let round = 0; round < 5; round += 1) {
       for (const topic of [handled, worked]) await world.produce(topic, [slow, ...others, ...keys])

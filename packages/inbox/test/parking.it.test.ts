@@ -32,7 +32,7 @@ describe('parking', () => {
     await member.consume({
       group: 'g-latency',
       topic,
-      backoff: { baseMs: 50, maxMs: 100 },
+      backoff: { baseMs: 1_000, maxMs: 1_000 },
       maxAttempts: 1_000,
       handle: recording(topic, ({ key }) => {
         if (key === hot && !healed) throw new Error('not yet')
@@ -52,7 +52,7 @@ describe('parking', () => {
     }
     assert.equal((await effectsOf(world.database, topic)).has(hot), false)
     const median = slowest.sort((a, b) => a - b)[10] ?? 0
-    assert.ok(median < 150, `other keys took ${Math.round(median)} ms`)
+    assert.ok(median < 400, `other keys took ${Math.round(median)} ms`)
     healed = true
     await effectsComplete(world.database, topic, world.produced(topic))
     await queueEmpty(world.database, 'g-latency')
@@ -118,6 +118,7 @@ describe('parking', () => {
       { state: dead?.state, attempts: dead?.attempts, code: dead?.code, error: dead?.error, id: dead?.messageId },
       { state: 'dead', attempts: 3, code: 'ATTEMPTS_EXHAUSTED', error: 'sick', id: `${key}#2` },
     )
+    await untilTrue('the other key is done', async () => (await effectsOf(world.database, topic)).has(other))
     const blocked = await effectsOf(world.database, topic)
     assert.deepEqual([blocked.get(key), blocked.get(other)], [[`${key}#1`], [`${other}#1`]])
     sick = false

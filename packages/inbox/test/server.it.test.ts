@@ -50,11 +50,11 @@ describe('a database server', { concurrency: 2 }, () => {
           (await Promise.all(Object.values(topics).map((topic) => countEffects(world.database, topic)))).every(
             (count) => count >= done,
           )
-        await untilTrue(`${done} effects of each`, both, 20_000)
+        await untilTrue(`${done} effects of each`, both, 60_000)
         await end(server)
       }
       for (const topic of Object.values(topics)) {
-        await effectsComplete(world.database, topic, world.produced(topic), 30_000)
+        await effectsComplete(world.database, topic, world.produced(topic))
         await queueEmpty(world.database, `g-${topic}`)
       }
     })

@@ -59,7 +59,7 @@ describe('a message that runs while its process loses its session again and agai
         await loseSession(member)
       }
       isAway = false
-      await effectsComplete(world.database, topic, world.produced(topic), 5_000).catch(async (error: unknown) => {
+      await effectsComplete(world.database, topic, world.produced(topic)).catch(async (error: unknown) => {
         assert.deepEqual(await listParked(world.database, { group: `g-${topic}` }), [])
         throw error
       })
@@ -77,8 +77,8 @@ describe('a message that runs while its process loses its session again and agai
     }
     await member.consume({ group: 'g-observer', topic, handle: recording(topic) }, { events })
     await world.produce(topic, [...keysIn(3, 2), ...keysIn(3, 2)])
-    await effectsComplete(world.database, topic, world.produced(topic), 3_000)
+    await effectsComplete(world.database, topic, world.produced(topic))
     await world.produce(topic, keysIn(3, 2))
-    await effectsComplete(world.database, topic, world.produced(topic), 5_000)
+    await effectsComplete(world.database, topic, world.produced(topic))
   })
 })

@@ -127,11 +127,7 @@ describe('work', () => {
     const stopping = stopped.stop()
     await second.consume(subscription)
     const others = keys.length * 2 - 2 * 2
-    await untilTrue(
-      'the other keys are done',
-      async () => (await countEffects(world.database, topic)) === others,
-      4_000,
-    )
+    await untilTrue('the other keys are done', async () => (await countEffects(world.database, topic)) === others)
     slow.open()
     await stopping
     const { rowCount } = await world.database.query({
@@ -139,7 +135,7 @@ describe('work', () => {
       values: [term?.id],
     })
     assert.equal(rowCount, 0)
-    await effectsComplete(world.database, topic, world.produced(topic), 2_000)
+    await effectsComplete(world.database, topic, world.produced(topic))
   })
 
   it('leaves its backlog in the log beyond maxReady', async () => {
@@ -162,14 +158,16 @@ describe('work', () => {
       },
     })
     await untilTrue('the queue fills', async () => (await queueLeft(world.database, 'g-backlog')).queued >= maxReady)
-    await delay(300)
-    const { queued } = await queueLeft(world.database, 'g-backlog')
+    await delay(100)
+    const lag = async () => (await queueStatus(world.database)).find(({ group }) => group === 'g-backlog')?.lag
+    let queued = 0
+    await untilTrue('what is not queued is the lag', async () => {
+      queued = (await queueLeft(world.database, 'g-backlog')).queued
+      return (await lag()) === 7_000 - queued
+    })
     // Each partition may have had one batch under way.
     assert.ok(queued <= maxReady + logPartitions * readDefaults.maxMessages, `${queued} messages in the queue`)
-    const status = (await queueStatus(world.database)).find(({ group }) => group === 'g-backlog')
-    assert.equal(status?.lag, 7_000 - queued)
     slow.open()
-    const lag = async () => (await queueStatus(world.database)).find(({ group }) => group === 'g-backlog')?.lag
     await untilTrue('the lanes go on', async () => ((await lag()) ?? 0) < 7_000 - queued)
   })
 
@@ -196,7 +194,7 @@ describe('work', () => {
     }
     await untilTrue('the key is blocked', blocked)
     await world.produce(topic, others)
-    await untilTrue('the other keys are done', async () => (await countEffects(world.database, topic)) === 2, 4_000)
+    await untilTrue('the other keys are done', async () => (await countEffects(world.database, topic)) === 2)
   })
 
   for (const order of ['none', 'key'] as const) {
@@ -264,7 +262,7 @@ describe('work', () => {
     await world.log.declareTopic(topic)
     await member.consume({ group: 'g-claim-lost', topic, work: (message) => effectOf(topic, message) })
     await world.produce(topic, ['a', 'b', 'c'])
-    await effectsComplete(world.database, topic, world.produced(topic), 5_000)
+    await effectsComplete(world.database, topic, world.produced(topic))
     assert.equal(lost, 2)
     await queueEmpty(world.database, 'g-claim-lost')
   })

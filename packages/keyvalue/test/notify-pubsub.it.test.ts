@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { openDatabase, startWakeUps, type WakeUps } from '@headrace/database'
-import { type TestDatabase, testDatabase } from '@headrace/database/testing'
+import { type TestDatabase, testDatabase, untilTrue } from '@headrace/database/testing'
 import { notifyPubSub, type PubSubWakeUps } from '../src/index.ts'
-import { type PubSubFixture, pubSubPromises, until } from '../src/suite/index.ts'
+import { type PubSubFixture, pubSubPromises } from '../src/suite/index.ts'
 
 describe('notifyPubSub', () => {
   let database: TestDatabase
@@ -35,7 +35,7 @@ describe('notifyPubSub', () => {
       const heard: string[] = []
       pubsub.subscribe('live', (payload) => heard.push(payload))
       pubsub.publish('live', 'message')
-      await until('the message arrives', () => heard.length > 0)
+      await untilTrue('the message arrives', () => heard.length > 0)
       assert.deepEqual(heard, ['message'])
     } finally {
       await away.stop()
@@ -53,7 +53,7 @@ describe('notifyPubSub', () => {
     await endConnections(database.url, name)
     await lost
     const publisher = notifyPubSub(here, { onError: assert.ifError })
-    await until('a message arrives after the cut', () => {
+    await untilTrue('a message arrives after the cut', () => {
       publisher.publish('cut', 'after')
       return heard.includes('after')
     })

@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { inspect, promisify } from 'node:util'
+import { untilTrue } from '@headrace/database/testing'
 import { hasCode } from '@headrace/runtime'
+import { freePort } from '../../../tools/services/ports.ts'
 import { startRedis, type TestService, testRedis } from '../../../tools/services/testing.ts'
 import { type RedisOptions, redisAddress, redisHostAndPort, redisKeyValue, redisPubSub } from '../src/index.ts'
-import {
-  type KeyValueFixture,
-  keyValuePromises,
-  type PubSubFixture,
-  pubSubPromises,
-  until,
-} from '../src/suite/index.ts'
+import { type KeyValueFixture, keyValuePromises, type PubSubFixture, pubSubPromises } from '../src/suite/index.ts'
 
 const hour = { ttlMs: 3_600_000 }
 
@@ -58,21 +52,22 @@ describe('the Redis drivers over a server that fails', () => {
     it(`say so while it is ${name}, and go on by themselves when it is back`, async () => {
       const errors: unknown[] = []
       await using store = redisKeyValue(at(server.address, { timeoutMs: 500, onError: (error) => errors.push(error) }))
-      await until('the store answers', () => answers(store.set('key', 'value', hour)))
+      await untilTrue('the store answers', () => answers(store.set('key', 'value', hour)))
+      const told = errors.length
       await fail()
       for (let call = 0; call < 5; call += 1) await assert.rejects(store.get('key'), unavailable)
       await assert.rejects(store.probe(), unavailable)
       await server.start()
-      await until('the store answers again', () => answers(store.probe()))
+      await untilTrue('the store answers again', () => answers(store.probe()))
       await store.set('key', 'value', hour)
       assert.equal(await store.get('key'), 'value')
-      assert.equal(errors.length, 1, 'an outage is told once')
+      assert.equal(errors.length - told, 1, 'an outage is told once')
     })
   }
 
   it('give a call up at its deadline while it is held still, and read nothing wrong afterwards', async () => {
     await using store = redisKeyValue(at(server.address, { timeoutMs: 500 }))
-    await until('the store answers', () => answers(store.set('held', 'value', hour)))
+    await untilTrue('the store answers', () => answers(store.set('held', 'value', hour)))
     server.pause()
     try {
       const began = performance.now()
@@ -81,17 +76,17 @@ describe('the Redis drivers over a server that fails', () => {
     } finally {
       server.resume()
     }
-    await until('the store answers again', () => answers(store.probe()))
+    await untilTrue('the store answers again', () => answers(store.probe()))
     assert.equal(await store.get('held'), 'value')
   })
 
   it('a call that failed is not done later by a server that comes back', async () => {
     await using store = redisKeyValue(at(server.address, { timeoutMs: 300 }))
-    await until('the store answers', () => answers(store.probe()))
+    await untilTrue('the store answers', () => answers(store.probe()))
     await server.stop()
     await assert.rejects(store.set('late', 'value', hour), unavailable)
     await server.start()
-    await until('the store answers again', () => answers(store.probe()))
+    await untilTrue('the store answers again', () => answers(store.probe()))
     assert.equal(await store.get('late'), undefined)
   })
 
@@ -102,16 +97,16 @@ describe('the Redis drivers over a server that fails', () => {
     const own: string[] = []
     there.subscribe('hints', (payload) => heard.push(payload))
     here.subscribe('hints', (payload) => own.push(payload))
-    await until('a message arrives', () => {
+    await untilTrue('a message arrives', () => {
       here.publish('hints', 'before')
       return heard.includes('before')
     })
     await server.kill()
     own.length = 0
     here.publish('hints', 'meanwhile')
-    await until('this process hears itself', () => own.length === 1)
+    await untilTrue('this process hears itself', () => own.length === 1)
     await server.start()
-    await until('a message arrives again', () => {
+    await untilTrue('a message arrives again', () => {
       here.publish('hints', 'after')
       return heard.includes('after')
     })
@@ -155,7 +150,7 @@ describe('the Redis drivers at a server with a password', () => {
 
 it('an encrypted connection is made only to a server whose certificate is trusted', async () => {
   await using certificate = await selfSigned()
-  const tlsPort = await unusedPort()
+  const tlsPort = await freePort()
   const files = `tls-cert-file ${certificate.path}/cert\ntls-key-file ${certificate.path}/key\ntls-ca-cert-file ${certificate.path}/cert\n`
   await using _server = await startRedis({ settings: `tls-port ${tlsPort}\ntls-auth-clients no\n${files}` })
   const address = redisAddress(`rediss://127.0.0.1:${tlsPort}`)
@@ -166,14 +161,6 @@ it('an encrypted connection is made only to a server whose certificate is truste
   await store.set('encrypted', 'value', hour)
   assert.equal(await store.get('encrypted'), 'value')
 })
-
-async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 /** A certificate for this machine's loopback, in a directory of its own. */
 async function selfSigned() {

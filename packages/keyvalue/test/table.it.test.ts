@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type Database, migrate, openDatabase } from '@headrace/database'
-import { type TestDatabase, testDatabase, testServer } from '@headrace/database/testing'
+import { type TestDatabase, testDatabase, testServer, untilTrue } from '@headrace/database/testing'
 import { hasCode } from '@headrace/runtime'
 import {
   type KeyValueDatabase,
@@ -10,7 +10,7 @@ import {
   sweepKeyValue,
   tableKeyValue,
 } from '../src/index.ts'
-import { type KeyValueFixture, keyValuePromises, until } from '../src/suite/index.ts'
+import { type KeyValueFixture, keyValuePromises } from '../src/suite/index.ts'
 import { rewriting, sqlMutants } from './sql-mutants.ts'
 
 const hour = { ttlMs: 3_600_000 }
@@ -80,7 +80,7 @@ describe('tableKeyValue', () => {
     await makeExpired(database, 2_500)
     const errors: unknown[] = []
     await using sweep = startKeyValueSweep(database, { onError: (error) => errors.push(error) })
-    await until('the table is empty', async () => (await rowsIn(database)) === 0)
+    await untilTrue('the table is empty', async () => (await rowsIn(database)) === 0)
     await sweep.stop()
     assert.deepEqual(errors, [])
   })
@@ -112,9 +112,9 @@ describe('tableKeyValue over a server that dies', () => {
     await store.set('short', 'value', moment)
     await server.kill()
     // A backend may outlive its server for a moment: until then the value, afterwards an error, never "not found".
-    await until('a read fails', () => store.get('session').then(isMissing, unavailable))
+    await untilTrue('a read fails', () => store.get('session').then(isMissing, unavailable))
     await server.restart()
-    await until('the store answers', () => store.get('session').then(Boolean, () => false))
+    await untilTrue('the store answers', () => store.get('session').then(Boolean, () => false))
     assert.equal(await store.get('session'), 'value')
     assert.equal(await store.get('short'), undefined)
   })

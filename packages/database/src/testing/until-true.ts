@@ -3,13 +3,13 @@ import { sleep } from '@headrace/runtime'
 const pollMs = 5
 
 /**
- * Waits until a condition holds. Rejects after `deadlineMs` (default 10 000) with an error that names what was missing,
- * as in `not within 10000 ms: the message is parked`.
+ * Waits until a condition holds. Rejects after `deadlineMs` (default 30 000) with an error that names what was missing,
+ * as in `not within 30000 ms: the message is parked`.
  */
 export async function untilTrue(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadlineMs = 10_000,
+  deadlineMs = 30_000,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs
   while (!(await condition())) {

@@ -49,7 +49,7 @@ export class ConsumerProcess implements AsyncDisposable {
   }
 
   /** Resolves when it was killed; rejects after `deadlineMs`. */
-  async killed(deadlineMs = 15_000): Promise<void> {
+  async killed(deadlineMs = 60_000): Promise<void> {
     await untilTrue(`the process is killed; it said: ${this.#noise}`, () => !this.isRunning, deadlineMs)
     if (this.#child.signalCode !== 'SIGKILL') throw new Error(`ended by itself: ${this.#noise}`)
   }

@@ -62,7 +62,7 @@ export async function effectsComplete(
   database: Queryable,
   run: string,
   counts: ReadonlyMap<string, number>,
-  deadlineMs = 15_000,
+  deadlineMs = 60_000,
 ): Promise<void> {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
   await untilTrue(
@@ -108,7 +108,7 @@ export async function queueLeft(database: Queryable, group: string) {
   return row
 }
 
-export async function queueEmpty(database: Queryable, group: string, deadlineMs = 10_000): Promise<void> {
+export async function queueEmpty(database: Queryable, group: string, deadlineMs = 30_000): Promise<void> {
   const empty = async () => {
     const { keys, queued } = await queueLeft(database, group)
     return keys === 0 && queued === 0

@@ -19,6 +19,8 @@ export class FakeCarrier implements Transport {
   readonly isLog = false
   /** What consumers said that they have passed, by group, topic and partition. */
   readonly passedNotes: { readonly partition: number; readonly next: CarrierPosition }[] = []
+  /** How often it was asked while broken. */
+  refusals = 0
   /** Most messages in a batch, however many the reader takes. */
   batchSize = 256
   /** How far before the wanted position a read begins; drivers may deliver again. */
@@ -76,7 +78,7 @@ export class FakeCarrier implements Transport {
       const known = from.kind === 'position' && from.position.incarnation === incarnation
       let next = known ? from.position.number - this.rewind() : 1
       while (!options.signal.aborted) {
-        if (this.#broken !== undefined) throw this.#broken
+        this.#refuse()
         if (incarnation !== this.#incarnation) next = 1
         incarnation = this.#incarnation
         const messages = this.#from(partition, next, Math.min(this.batchSize, options.maxMessages ?? 256))
@@ -94,7 +96,7 @@ export class FakeCarrier implements Transport {
   }
 
   async held(_topic: string, partition: number): Promise<Held> {
-    if (this.#broken !== undefined) throw this.#broken
+    this.#refuse()
     const held = this.#held.get(partition) ?? []
     const end = (held.at(-1)?.position ?? 0) + 1
     return { incarnation: this.#incarnation, first: held[0]?.position ?? end, end }
@@ -110,6 +112,12 @@ export class FakeCarrier implements Transport {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  #refuse(): void {
+    if (this.#broken === undefined) return
+    this.refusals += 1
+    throw this.#broken
   }
 
   #from(partition: number, next: number, count: number): CarriedMessage[] {

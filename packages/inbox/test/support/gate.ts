@@ -9,7 +9,7 @@ export interface Gate extends Disposable {
   open(): void
 }
 
-const deadlineMs = 15_000
+const deadlineMs = 30_000
 
 export function gate(name: string): Gate {
   const reached = Promise.withResolvers<void>()

@@ -57,7 +57,7 @@ export class LaneWalk {
     for (let step = 0; step < steps; step += 1) await this.#step(members)
     for (const [index] of this.#carriers.entries()) this.#deliverLate(index)
     for (const member of members) if (!this.#consumers.has(member)) await this.#start(member)
-    await effectsComplete(this.#world.database, this.#topic, this.#counts, 20_000)
+    await effectsComplete(this.#world.database, this.#topic, this.#counts)
     await queueEmpty(this.#world.database, this.#group)
   }
 
@@ -136,7 +136,7 @@ export class LaneWalk {
     const members = [...this.#consumers.values()]
     if (members.length === 0) return
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
-    await untilTrue(`${total} effects before a topic is made anew`, async () => (await this.#done()) >= total, 15_000)
+    await untilTrue(`${total} effects before a topic is made anew`, async () => (await this.#done()) >= total, 60_000)
     const carrier = this.#random.pick(this.#carriers)
     carrier.recreate()
     for (const produced of this.#produced.values()) {

@@ -11,7 +11,7 @@ import { joinWorld, keysIn, type Member, nextMessage, type World } from './world
 export type Scenario = (world: World, topic: string, mutant?: Interception) => Promise<void>
 
 /** Time in ms in which a scenario that goes well is through; a mutant's is known sooner. */
-const soon = (mutant: Interception) => (Object.keys(mutant).length === 0 ? 10_000 : 2_000)
+const soon = (mutant: Interception) => (Object.keys(mutant).length === 0 ? 30_000 : 2_000)
 const backoff = { baseMs: 5, maxMs: 20 }
 const reset = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
 

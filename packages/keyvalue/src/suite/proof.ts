@@ -22,9 +22,9 @@ export function driverPromise<Fixture extends AsyncDisposable>(
   }
 }
 
-const deadlineMs = 3_000
+const deadlineMs = 5_000
 
-/** Waits until the condition holds; after 3 s throws an error that names what was missing. */
+/** Waits until the condition holds; after 5 s throws an error that names what was missing. */
 export async function until(missing: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + deadlineMs
   while (!(await condition())) {

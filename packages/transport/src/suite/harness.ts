@@ -51,7 +51,7 @@ export interface HarnessTraits {
   /** What this carrier cannot do, or this harness not bring about: each with the reason, which the report shows. */
   readonly cannot?: Readonly<Partial<Record<Ability, string>>>
   readonly sizes?: Partial<Sizes>
-  /** Longest wait in ms for anything that a promise says will happen; default 10 000. */
+  /** Longest wait in ms for anything that a promise says will happen; default 30 000. */
   readonly deadlineMs?: number
   /** Largest message as encoded, in bytes; default 921 600. Twice as much is over every limit. */
   readonly messageLimitBytes?: number

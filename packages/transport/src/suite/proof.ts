@@ -26,7 +26,7 @@ export class CarrierProof implements AsyncDisposable {
 
   private constructor(harness: CarrierHarness, carrier: CarrierUnderTest, open: AsyncDisposableStack) {
     this.sizes = { ...suiteSizes, ...harness.sizes }
-    this.deadlineMs = harness.deadlineMs ?? 10_000
+    this.deadlineMs = harness.deadlineMs ?? 30_000
     this.limitBytes = harness.messageLimitBytes ?? 921_600
     this.carrier = carrier
     this.#open = open

@@ -79,7 +79,7 @@ export class OnceProof implements AsyncDisposable {
 
   private constructor(harness: HarnessTraits, parts: Parts, open: AsyncDisposableStack) {
     this.sizes = { ...suiteSizes, ...harness.sizes }
-    this.deadlineMs = harness.deadlineMs ?? 20_000
+    this.deadlineMs = harness.deadlineMs ?? 60_000
     this.limitBytes = harness.messageLimitBytes ?? 921_600
     this.source = parts.source
     this.#parts = parts
