@@ -6,6 +6,7 @@ import { killNode, type ServerNode, signalNode, startNode, stopNode } from './se
 import { temporaryDirectory } from './temporary.ts'
 
 export { brokerSizes, isWholeMatrix, wholeOrFirst } from '../test/matrix.ts'
+export { freePort }
 
 /** What a test does to a server, or to one of its nodes. Addresses stay the same through all of it. */
 export interface Controls {
