@@ -52,7 +52,24 @@ interface KnownAccounts {
 
 function accountsOf({ offers, settings, onError }: OrdersContext): KnownAccounts {
   const here = offers['payments.accounts']
-  if (here !== undefined) return { accounts: here, close: async () => {} }
+  if (here !== undefined) return { accounts: remembered(here), close: async () => {} }
   const remote = remoteAccounts(settings.PAYMENTS_URL, onError)
-  return { accounts: remote, close: () => remote.close() }
+  return { accounts: remembered(remote), close: () => remote.close() }
+}
+
+/** Most users that are known to have an account; beyond it they are asked for again. */
+const knownLimit = 10_000
+
+/** Asks once for each user who has an account: none is ever closed. */
+function remembered(accounts: Accounts): Accounts {
+  const known = new Set<string>()
+  return {
+    async hasAccount(userId, authorization) {
+      if (known.has(userId)) return true
+      const answer = await accounts.hasAccount(userId, authorization)
+      if (known.size >= knownLimit) known.clear()
+      if (answer === true) known.add(userId)
+      return answer
+    },
+  }
 }

@@ -3,8 +3,8 @@ import type { Live } from '@headrace/live'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { decide, evolve } from './domain/order.ts'
-import { lockDueOrders, updateOrders } from './store/orders.ts'
-import { showOrder } from './tell.ts'
+import { lockDueOrders } from './store/orders.ts'
+import { changeOrder } from './tell.ts'
 
 /** Pause in ms between two looks; a full batch is followed by the next at once. */
 const everyMs = 500
@@ -34,8 +34,10 @@ async function completeDue({ log, live, faults }: CompletionNeeds): Promise<numb
     const due = await lockDueOrders(tx, batchSize)
     if (due.length === 0) return 0
     const nowMs = await databaseNowMs(tx)
-    const completed = due.map((order) => decide(order, { kind: 'complete', nowMs }).reduce(evolve, order))
-    for (const order of await updateOrders(tx, completed)) showOrder(tx, live, order)
+    for (const order of due) {
+      const completed = decide(order, { kind: 'complete', nowMs }).reduce(evolve, order)
+      changeOrder(tx, live, { ...order, ...completed, updatedAt: new Date(nowMs) })
+    }
     await faults.at('deadline.before-commit')
     return due.length
   })

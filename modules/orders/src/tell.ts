@@ -2,7 +2,7 @@ import type { Live } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
 import { toMessage, wireAmount } from '@headrace/payments/contract'
 import type { Order } from './domain/order.ts'
-import type { StoredOrder } from './store/orders.ts'
+import { changedOrders, type StoredOrder } from './store/orders.ts'
 import { type OrderEventType, ordersTopic } from './wire/order-event.ts'
 import { orderView } from './wire/order-view.ts'
 
@@ -14,6 +14,12 @@ export function streamOf(userId: string): string {
 /** Tells the user's open pages how an order stands. */
 export function showOrder(tx: LogTransaction, live: Live, order: StoredOrder): void {
   live.publish(tx, { subject: streamOf(order.userId), event: 'order-update', data: orderView(order) })
+}
+
+/** Writes how an order stands now with COMMIT, and tells the user's open pages. */
+export function changeOrder(tx: LogTransaction, live: Live, order: StoredOrder): void {
+  tx.collect(changedOrders, order)
+  showOrder(tx, live, order)
 }
 
 export interface OrderNews {

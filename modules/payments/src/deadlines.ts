@@ -35,7 +35,7 @@ async function expireOverdue({ log, newId, faults }: DeadlineNeeds): Promise<num
     const nowMs = await databaseNowMs(tx)
     const till = new Till({ purses: [], payments, newId, nowMs })
     for (const { orderId } of payments) till.expire(orderId)
-    await settle(tx, till, { newId, nowMs, traceOf: () => undefined })
+    settle(tx, till, { newId, nowMs, traceOf: () => undefined })
     await faults.at('deadline.before-commit')
     return payments.length
   })

@@ -2,9 +2,9 @@ import type { LogTransaction } from '@headrace/log'
 import { wireAmount } from './domain/amounts.ts'
 import type { Payment } from './domain/payment.ts'
 import type { Till } from './domain/till.ts'
-import { type AccountRow, updateBalances } from './store/accounts.ts'
-import { insertEntries } from './store/entries.ts'
-import { insertPayments, updatePayments } from './store/payments.ts'
+import { newBalances } from './store/accounts.ts'
+import { newEntries } from './store/entries.ts'
+import { changedPayments, newPayments } from './store/payments.ts'
 import { toMessage } from './wire/envelope.ts'
 import { paymentsTopic } from './wire/payment-event.ts'
 
@@ -16,21 +16,14 @@ export interface SettleContext {
   readonly traceOf: (orderId: string) => string | undefined
 }
 
-/**
- * Writes what a till has decided, and tells it, in the transaction that locked what the till holds. Returns the accounts
- * whose balance changed.
- */
-export async function settle(tx: LogTransaction, till: Till, context: SettleContext): Promise<readonly AccountRow[]> {
+/** Writes what a till has decided, and tells it, with the COMMIT of the transaction that locked what the till holds. */
+export function settle(tx: LogTransaction, till: Till, context: SettleContext): void {
   const { added, changed, purses, entries, told } = till.changes
-  // One flight; a refused statement fails the transaction.
-  const written = await Promise.all([
-    purses.length === 0 ? [] : updateBalances(tx, purses),
-    added.length === 0 ? undefined : insertPayments(tx, added),
-    changed.length === 0 ? undefined : updatePayments(tx, changed),
-    entries.length === 0 ? undefined : insertEntries(tx, entries),
-  ])
+  for (const purse of purses) tx.collect(newBalances, { ...purse, atMs: context.nowMs })
+  for (const payment of added) tx.collect(newPayments, payment)
+  for (const payment of changed) tx.collect(changedPayments, payment)
+  for (const entry of entries) tx.collect(newEntries, entry)
   for (const payment of told) tell(tx, payment, context)
-  return written[0]
 }
 
 /** Tells others how a payment stands. A refund is nobody's business but the account's: orders have cancelled already. */

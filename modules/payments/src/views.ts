@@ -14,8 +14,15 @@ export function accountView(row: AccountRow) {
 }
 
 /** An account after money came in. */
-export function topUpView({ id, user_id, balance_minor, updated_at }: AccountRow) {
-  return { id, user_id, balance: wireAmount(balance_minor), updated_at: updated_at.toISOString() }
+export interface ToppedUp {
+  readonly id: string
+  readonly userId: string
+  readonly balanceMinor: number
+  readonly updatedAt: Date
+}
+
+export function topUpView({ id, userId, balanceMinor, updatedAt }: ToppedUp) {
+  return { id, user_id: userId, balance: wireAmount(balanceMinor), updated_at: updatedAt.toISOString() }
 }
 
 export function entryView(row: EntryRow) {

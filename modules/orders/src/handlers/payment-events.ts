@@ -2,9 +2,9 @@ import { databaseNowMs } from '@headrace/database'
 import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@headrace/inbox'
 import type { Live } from '@headrace/live'
 import { type PaymentFact, readPaymentFact } from '@headrace/payments/contract'
-import { decide, evolve, type OrderEvent, type Payment } from '../domain/order.ts'
-import { lockOrders, type StoredOrder, updateOrders } from '../store/orders.ts'
-import { showOrder } from '../tell.ts'
+import { decide, evolve, type Payment } from '../domain/order.ts'
+import { lockOrders } from '../store/orders.ts'
+import { changeOrder } from '../tell.ts'
 
 export interface PaymentEventNeeds {
   readonly live: Live
@@ -21,27 +21,16 @@ export function handlePaymentEvents({ live, completeAfterMs }: PaymentEventNeeds
     const [found, nowMs] = await Promise.all([lockOrders(tx, ids), databaseNowMs(tx)])
     const completeAtMs = completeAfterMs === 0 ? undefined : nowMs + completeAfterMs
     const orders = new Map(found.map((order) => [order.id, order]))
-    const steps: StoredOrder[] = []
     for (const { messageId, fact } of facts) {
       const order = orders.get(fact.orderId)
       if (order === undefined) throw new MessageError(messageId, new PoisonMessageError(`no order ${fact.orderId}`))
-      for (const event of decide(order, { kind: 'payment', payment: paymentOf(fact, completeAtMs) })) {
-        steps.push(step(orders, event, fact.orderId))
-      }
+      const events = decide(order, { kind: 'payment', payment: paymentOf(fact, completeAtMs) })
+      if (events.length === 0) continue
+      const next = { ...order, ...events.reduce(evolve, order), updatedAt: new Date(nowMs) }
+      orders.set(order.id, next)
+      changeOrder(tx, live, next)
     }
-    if (steps.length === 0) return
-    const changed = [...new Set(steps.map(({ id }) => id))].flatMap((id) => orders.get(id) ?? [])
-    const updatedAt = new Map((await updateOrders(tx, changed)).map((order) => [order.id, order.updatedAt]))
-    for (const order of steps) showOrder(tx, live, { ...order, updatedAt: updatedAt.get(order.id) ?? order.updatedAt })
   }
-}
-
-function step(orders: Map<string, StoredOrder>, event: OrderEvent, id: string): StoredOrder {
-  const order = orders.get(id)
-  if (order === undefined) throw new TypeError(`order ${id} is not locked`)
-  const next = { ...order, ...evolve(order, event) }
-  orders.set(id, next)
-  return next
 }
 
 function paymentOf({ type, paymentId, errorMessage }: PaymentFact, completeAtMs: number | undefined): Payment {

@@ -1,3 +1,4 @@
+import { databaseNowMs } from '@headrace/database'
 import { maySee, withOptionalBody } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import { moduleError, PlatformError } from '@headrace/runtime'
@@ -5,8 +6,8 @@ import { errors } from '../contract.ts'
 import { readUuid } from '../domain/ids.ts'
 import { decideCancel, evolve } from '../domain/order.ts'
 import { cancelSchema } from '../http-shapes.ts'
-import { findOrder, lockOrders, type StoredOrder, updateOrders } from '../store/orders.ts'
-import { showOrder, tellPayments } from '../tell.ts'
+import { findOrder, lockOrders, type StoredOrder } from '../store/orders.ts'
+import { changeOrder, tellPayments } from '../tell.ts'
 import { type OrderView, orderView } from '../wire/order-view.ts'
 import { type GuardedRequest, noOrder, pathOf, type RouteNeeds, traceOf } from './needs.ts'
 
@@ -43,17 +44,15 @@ async function cancel(
   id: string,
   trace: string | undefined,
 ): Promise<StoredOrder> {
-  const [order] = await lockOrders(tx, [id])
+  const [[order], nowMs] = await Promise.all([lockOrders(tx, [id]), databaseNowMs(tx)])
   if (order === undefined) throw noOrder()
   const cancellation = decideCancel(order)
   if (cancellation.kind === 'unchanged') return order
   if (cancellation.kind === 'too-late') {
     throw new PlatformError(moduleError(errors, 'TOO_LATE_TO_CANCEL'), `the order is ${order.status}`)
   }
-  const [cancelled] = await updateOrders(tx, [evolve(order, cancellation.event)])
-  if (cancelled === undefined) throw noOrder()
-  const atMs = cancelled.updatedAt.getTime()
-  tellPayments(tx, { type: 'order.cancelled', eventId: newId(), order: cancelled, atMs, trace })
-  showOrder(tx, live, cancelled)
+  const cancelled = { ...order, ...evolve(order, cancellation.event), updatedAt: new Date(nowMs) }
+  tellPayments(tx, { type: 'order.cancelled', eventId: newId(), order: cancelled, atMs: nowMs, trace })
+  changeOrder(tx, live, cancelled)
   return cancelled
 }

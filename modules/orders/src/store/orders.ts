@@ -1,7 +1,7 @@
-import type { Queryable } from '@headrace/database'
+import type { Collector, Queryable } from '@headrace/database'
 import type { Order, OrderStatus } from '../domain/order.ts'
 
-/** An order with its times. */
+/** An order with its times, by the database's clock. */
 export interface StoredOrder extends Order {
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -69,26 +69,30 @@ export async function lockDueOrders(tx: Queryable, limit: number): Promise<Store
   return rows.map(toOrder)
 }
 
-/** Writes the state of orders that this transaction has locked, and returns them with their new times. */
-export async function updateOrders(tx: Queryable, orders: readonly Order[]): Promise<StoredOrder[]> {
-  const { rows } = await tx.query<OrderRow>({
-    name: 'orders.update-orders',
-    text: `update orders.customer_order set status = c.new_status, payment_id = c.new_payment_id,
+/** Writes the state of orders that this transaction has locked; of one that changed twice, the last. */
+export const changedOrders: Collector<StoredOrder> = {
+  name: 'orders.update-orders',
+  rank: 1,
+  statement: (changes) => {
+    const orders = [...new Map(changes.map((order) => [order.id, order])).values()]
+    return {
+      name: 'orders.update-orders',
+      text: `update orders.customer_order set status = c.new_status, payment_id = c.new_payment_id,
              error_reason = c.new_reason, complete_at = to_timestamp(c.new_complete_ms / 1000),
-             updated_at = date_trunc('milliseconds', clock_timestamp())
-           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::float8[])
-             as c(order_id, new_status, new_payment_id, new_reason, new_complete_ms)
-           where id = c.order_id
-           returning ${columns}`,
-    values: [
-      orders.map(({ id }) => id),
-      orders.map(({ status }) => status),
-      orders.map(({ paymentId }) => (paymentId === '' ? null : paymentId)),
-      orders.map(({ errorReason }) => errorReason),
-      orders.map(({ completeAtMs }) => completeAtMs ?? null),
-    ],
-  })
-  return rows.map(toOrder)
+             updated_at = c.new_updated_at
+           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::float8[], $6::timestamptz[])
+             as c(order_id, new_status, new_payment_id, new_reason, new_complete_ms, new_updated_at)
+           where id = c.order_id`,
+      values: [
+        orders.map(({ id }) => id),
+        orders.map(({ status }) => status),
+        orders.map(({ paymentId }) => (paymentId === '' ? null : paymentId)),
+        orders.map(({ errorReason }) => errorReason),
+        orders.map(({ completeAtMs }) => completeAtMs ?? null),
+        orders.map(({ updatedAt }) => updatedAt),
+      ],
+    }
+  },
 }
 
 /** A place in the list of a user's orders. */

@@ -40,7 +40,7 @@ export function handleOrderEvents({ newId, timeoutMs }: OrderEventNeeds): Handle
       else till.cancel(charge)
     }
     const traces = new Map(events.map(({ charge, trace }) => [charge.orderId, trace]))
-    await settle(tx, till, { newId, nowMs, traceOf: (orderId) => traces.get(orderId) })
+    settle(tx, till, { newId, nowMs, traceOf: (orderId) => traces.get(orderId) })
   }
 }
 

@@ -5,9 +5,9 @@ import { balanceLimitMinor, readAmount, wireAmount } from '../domain/amounts.ts'
 import { Till } from '../domain/till.ts'
 import { topUpSchema } from '../http-shapes.ts'
 import { settle } from '../settle.ts'
-import { type AccountRow, lockAccounts } from '../store/accounts.ts'
+import { lockAccounts } from '../store/accounts.ts'
 import { lockPayments } from '../store/payments.ts'
-import { topUpView } from '../views.ts'
+import { type ToppedUp, topUpView } from '../views.ts'
 import { noAccount, pathOf, type RouteNeeds, userOfPath } from './needs.ts'
 
 /** Adds `POST` of a top-up: what waits for the money is paid in the transaction that brings it. */
@@ -35,20 +35,18 @@ interface TopUp {
   readonly newId: () => string
 }
 
-async function topUp(tx: LogTransaction, { userId, amountMinor, newId }: TopUp): Promise<AccountRow> {
-  const [purses, payments, nowMs] = await Promise.all([
+async function topUp(tx: LogTransaction, { userId, amountMinor, newId }: TopUp): Promise<ToppedUp> {
+  const [[account], payments, nowMs] = await Promise.all([
     lockAccounts(tx, { userIds: [userId], orderIds: [] }),
     lockPayments(tx, { orderIds: [], waitingOf: [userId] }),
     databaseNowMs(tx),
   ])
-  const [purse] = purses
-  if (purse === undefined) throw noAccount(userId)
-  if (purse.balanceMinor + amountMinor > balanceLimitMinor) {
+  if (account === undefined) throw noAccount(userId)
+  if (account.balanceMinor + amountMinor > balanceLimitMinor) {
     throw invalidRequest(`amount would bring the balance over ${wireAmount(balanceLimitMinor)}`)
   }
-  const till = new Till({ purses, payments, newId, nowMs })
+  const till = new Till({ purses: [account], payments, newId, nowMs })
   till.topUp(userId, amountMinor)
-  const [account] = await settle(tx, till, { newId, nowMs, traceOf: () => undefined })
-  if (account === undefined) throw noAccount(userId)
-  return account
+  settle(tx, till, { newId, nowMs, traceOf: () => undefined })
+  return { id: account.id, userId, balanceMinor: till.balanceOf(userId) ?? 0, updatedAt: new Date(nowMs) }
 }

@@ -1,5 +1,10 @@
-import type { Queryable } from '@headrace/database'
+import type { Collector, Queryable } from '@headrace/database'
 import type { Purse } from '../domain/till.ts'
+
+/** An account that is locked, with its id. */
+export interface LockedAccount extends Purse {
+  readonly id: string
+}
 
 /** A customer's account. */
 export interface AccountRow {
@@ -40,25 +45,36 @@ export async function findAccount(database: Queryable, userId: string): Promise<
 export async function lockAccounts(
   tx: Queryable,
   of: { readonly userIds: readonly string[]; readonly orderIds: readonly string[] },
-): Promise<Purse[]> {
-  const { rows } = await tx.query<Pick<AccountRow, 'user_id' | 'balance_minor'>>({
+): Promise<LockedAccount[]> {
+  const { rows } = await tx.query<Pick<AccountRow, 'id' | 'user_id' | 'balance_minor'>>({
     name: 'payments.lock-accounts',
-    text: `select user_id, balance_minor from payments.account
+    text: `select id, user_id, balance_minor from payments.account
            where user_id = any($1) or user_id in (select user_id from payments.payment where order_id = any($2))
            order by user_id for no key update`,
     values: [of.userIds, of.orderIds],
   })
-  return rows.map((row) => ({ userId: row.user_id, balanceMinor: row.balance_minor }))
+  return rows.map((row) => ({ id: row.id, userId: row.user_id, balanceMinor: row.balance_minor }))
 }
 
-/** Writes balances of accounts that this transaction has locked; returns their rows. */
-export async function updateBalances(tx: Queryable, purses: readonly Purse[]): Promise<AccountRow[]> {
-  const { rows } = await tx.query<AccountRow>({
+/** A balance as a transaction leaves it. */
+export interface NewBalance extends Purse {
+  /** By the database's clock, in ms since the epoch. */
+  readonly atMs: number
+}
+
+/** Writes balances of accounts that this transaction has locked. */
+export const newBalances: Collector<NewBalance> = {
+  name: 'payments.update-balances',
+  rank: 1,
+  statement: (balances) => ({
     name: 'payments.update-balances',
-    text: `update payments.account a set balance_minor = c.balance_minor, updated_at = clock_timestamp()
-           from unnest($1::uuid[], $2::bigint[]) as c(user_id, balance_minor) where a.user_id = c.user_id
-           returning a.id, a.user_id, a.balance_minor, a.created_at, a.updated_at`,
-    values: [purses.map(({ userId }) => userId), purses.map(({ balanceMinor }) => balanceMinor)],
-  })
-  return rows
+    text: `update payments.account a set balance_minor = c.balance_minor, updated_at = to_timestamp(c.at_ms / 1000)
+           from unnest($1::uuid[], $2::bigint[], $3::float8[]) as c(user_id, balance_minor, at_ms)
+           where a.user_id = c.user_id`,
+    values: [
+      balances.map(({ userId }) => userId),
+      balances.map(({ balanceMinor }) => balanceMinor),
+      balances.map(({ atMs }) => atMs),
+    ],
+  }),
 }

@@ -1,4 +1,4 @@
-import type { Queryable } from '@headrace/database'
+import type { Collector, Queryable } from '@headrace/database'
 import type { Entry, MovementKind } from '../domain/ledger.ts'
 
 /** A line of a customer's account. */
@@ -14,8 +14,10 @@ export interface EntryRow {
 }
 
 /** Adds lines to the ledger, in this order. A payment's second debit or refund makes it fail by the unique index. */
-export async function insertEntries(tx: Queryable, entries: readonly Entry[]): Promise<void> {
-  await tx.query({
+export const newEntries: Collector<Entry> = {
+  name: 'payments.insert-entries',
+  rank: 4,
+  statement: (entries) => ({
     name: 'payments.insert-entries',
     text: `insert into payments.entry (id, movement_id, kind, user_id, house, amount_minor, balance_after_minor,
              order_id, payment_id)
@@ -35,7 +37,7 @@ export async function insertEntries(tx: Queryable, entries: readonly Entry[]): P
       entries.map(({ orderId }) => orderId ?? null),
       entries.map(({ paymentId }) => paymentId ?? null),
     ],
-  })
+  }),
 }
 
 /** A customer's lines, newest first, before the line `before` where it is given. */

@@ -1,4 +1,4 @@
-import type { Queryable } from '@headrace/database'
+import type { Collector, Queryable, Statement } from '@headrace/database'
 import type { Payment, PaymentStatus } from '../domain/payment.ts'
 
 /** The payment of an order. */
@@ -26,9 +26,24 @@ const columns = `id, order_id, user_id, amount_minor, currency, status, transact
  */
 export async function lockPayments(
   tx: Queryable,
-  of: { readonly orderIds: readonly string[]; readonly waitingOf: readonly string[] },
+  { orderIds, waitingOf }: { readonly orderIds: readonly string[]; readonly waitingOf: readonly string[] },
 ): Promise<Payment[]> {
-  const { rows } = await tx.query<PaymentRow>({
+  const { rows } = await tx.query<PaymentRow>(
+    waitingOf.length === 0 ? ofOrders(orderIds) : andWaiting(orderIds, waitingOf),
+  )
+  return rows.map(toPayment)
+}
+
+function ofOrders(orderIds: readonly string[]): Statement {
+  return {
+    name: 'payments.lock-payments-of-orders',
+    text: `select ${columns} from payments.payment where order_id = any($1) order by created_at, id for update`,
+    values: [orderIds],
+  }
+}
+
+function andWaiting(orderIds: readonly string[], waitingOf: readonly string[]): Statement {
+  return {
     name: 'payments.lock-payments',
     replan: true,
     text: `select ${columns} from payments.payment where id in (
@@ -37,9 +52,8 @@ export async function lockPayments(
              select id from payments.payment
                where user_id = any($2) and status = 'pending' and due_at > clock_timestamp())
            order by created_at, id for update`,
-    values: [of.orderIds, of.waitingOf],
-  })
-  return rows.map(toPayment)
+    values: [orderIds, waitingOf],
+  }
 }
 
 /** Locks payments whose deadline has passed, oldest first; those that somebody else works on are left to them. */
@@ -55,8 +69,10 @@ export async function lockOverdue(tx: Queryable, limit: number): Promise<Payment
 }
 
 /** Adds payments. An order that has one makes it fail by the unique index. */
-export async function insertPayments(tx: Queryable, payments: readonly Payment[]): Promise<void> {
-  await tx.query({
+export const newPayments: Collector<Payment> = {
+  name: 'payments.insert-payments',
+  rank: 2,
+  statement: (payments) => ({
     name: 'payments.insert-payments',
     text: `insert into payments.payment (id, order_id, user_id, amount_minor, currency, status, transaction_id,
              error_message, due_at)
@@ -77,12 +93,14 @@ export async function insertPayments(tx: Queryable, payments: readonly Payment[]
       payments.map(({ errorMessage }) => errorMessage ?? null),
       payments.map(({ dueAtMs }) => dueAtMs),
     ],
-  })
+  }),
 }
 
 /** Writes the state of payments that this transaction has locked. */
-export async function updatePayments(tx: Queryable, payments: readonly Payment[]): Promise<void> {
-  await tx.query({
+export const changedPayments: Collector<Payment> = {
+  name: 'payments.update-payments',
+  rank: 3,
+  statement: (payments) => ({
     name: 'payments.update-payments',
     text: `update payments.payment p set status = c.status, transaction_id = c.transaction_id,
              error_message = c.error_message, updated_at = clock_timestamp()
@@ -94,7 +112,7 @@ export async function updatePayments(tx: Queryable, payments: readonly Payment[]
       payments.map(({ transactionId }) => transactionId ?? null),
       payments.map(({ errorMessage }) => errorMessage ?? null),
     ],
-  })
+  }),
 }
 
 export async function findPaymentOf(database: Queryable, orderId: string): Promise<PaymentRow | undefined> {
