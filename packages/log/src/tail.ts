@@ -17,8 +17,11 @@ export class Tail {
   readonly #segments = new Map<string, Segment>()
   /** Topics that somebody here reads; nothing is kept of others. */
   readonly #read = new Set<string>()
-  /** Most messages and bytes kept of one partition. */
-  static readonly maxMessages = 1_024
+  /**
+   * Most messages and bytes kept of one partition: what a consumer that keeps up is behind by, and few enough to be gone
+   * before the garbage collector takes them for old (with 1 024 accepting costs a tenth more).
+   */
+  static readonly maxMessages = 256
   static readonly maxBytes = 1024 * 1024
 
   constructor(logId: string) {
