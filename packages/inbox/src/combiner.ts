@@ -11,17 +11,19 @@ interface Waiting {
 /** Age in ms from which a batch counts as slow, so that another may start beside it. */
 const slowMs = 10
 /**
- * Least time in ms between the starts of two batches that are not full. A message that comes alone is handled at once;
- * under load it shares a transaction with what comes within this time, which leaves the process room to accept more.
+ * Time in ms from one batch that is not full to the next, on average: under load a message shares a transaction with
+ * what comes within this time, which leaves the process room to accept more.
  */
 const paceMs = 4
+/** How far in ms batches may run ahead of their pace: what comes now and then, also in bursts, is handled at once. */
+const leadMs = 100
 
 /**
  * Handles runs of different lanes together: what has arrived while a batch was under way is the next batch. One
  * transaction instead of one a partition is what lets a single process accept and process at full speed.
  *
- * A batch starts when it is full, or else when none is under way, or those under way are slow, and the last one started a
- * few milliseconds ago; at most `concurrency` at the same time. One that fails is handled again, each lane by itself.
+ * A batch starts when it is full, or else when none is under way and the pace allows it, or those under way are slow; at
+ * most `concurrency` at the same time. One that fails is handled again, each lane by itself.
  */
 export class Combiner {
   readonly #needs: BatchNeeds
@@ -29,6 +31,8 @@ export class Combiner {
   #waiting: Waiting[] = []
   #flights = 0
   #lastStart = Number.NEGATIVE_INFINITY
+  /** When the next batch is due that keeps the pace. */
+  #dueAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
   constructor(needs: BatchNeeds, exclusion: Exclusion) {
@@ -54,6 +58,7 @@ export class Combiner {
       const batch = this.#take()
       this.#flights += 1
       this.#lastStart = performance.now()
+      this.#dueAt = Math.min(Math.max(this.#dueAt, this.#lastStart - leadMs), this.#lastStart) + paceMs
       void this.#exclusion
         .share(() => this.#handle(batch))
         .then(() => {
@@ -61,7 +66,8 @@ export class Combiner {
           this.#start()
         })
     }
-    if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#start(), this.#flights > 0 ? slowMs : paceMs)
+    const waitMs = this.#flights > 0 ? slowMs : this.#dueAt - performance.now()
+    if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#start(), waitMs)
   }
 
   #mayStart(): boolean {
@@ -69,7 +75,8 @@ export class Combiner {
     if (this.#flights >= concurrency) return false
     const waiting = this.#waiting.reduce((count, { run }) => count + run.messages.length, 0)
     if (waiting >= maxMessages) return true
-    return performance.now() - this.#lastStart >= (this.#flights === 0 ? paceMs : slowMs)
+    const now = performance.now()
+    return this.#flights === 0 ? now >= this.#dueAt : now >= this.#lastStart + slowMs
   }
 
   /** As many runs as fit a batch, at least one. */
