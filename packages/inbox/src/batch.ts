@@ -168,8 +168,8 @@ function toQueue(rules: Rules, { message }: LaneMessage): Parking {
 
 async function enqueue(rules: Rules, tx: Transaction, parkings: readonly Parking[]): Promise<void> {
   // A handler's batch has found and locked the keys that its messages queue behind.
-  if (rules.isWork) await ensureParkedKeys(tx, rules, new Set(parkings.map(({ queueKey }) => queueKey)), 0)
-  await insertParked(tx, rules, parkings)
+  const locked = rules.isWork && ensureParkedKeys(tx, rules, new Set(parkings.map(({ queueKey }) => queueKey)), 0)
+  await Promise.all([locked, insertParked(tx, rules, parkings)])
 }
 
 /** Parks the one message that failed, or declares it dead, in the transaction that moves the lane past it. */

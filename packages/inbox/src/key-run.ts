@@ -5,11 +5,11 @@ import {
   type Claim,
   countTrial,
   deleteParked,
+  headsAtOnce,
   holdClaim,
   type ParkedMessage,
   recordFailure,
   releaseKey,
-  startHeads,
 } from './parking-store.ts'
 import type { ResumerNeeds } from './resumer.ts'
 import type { Effect } from './types.ts'
@@ -31,10 +31,6 @@ interface Finished {
   readonly effect: Effect | undefined
 }
 
-/** Messages that are taken from a key at once. */
-const headsAtOnce = 32
-/** Rounds after which a busy key lets others go first. */
-const maxRounds = 4
 /** Time in ms after which finished work is recorded, though more of the same key is at hand. */
 const recordMs = 25
 
@@ -43,32 +39,38 @@ export class KeyRun {
   readonly #needs: KeyRunNeeds
   readonly #claim: Claim
   readonly #signals: KeyRunSignals
-  #countedSeq = -1
+  /** Whether the head's trial is of this process, which lives: it is no death. */
+  readonly #isOwnTrial: boolean
+  #settledCount = 0
 
   constructor(needs: KeyRunNeeds, claim: Claim, signals: KeyRunSignals) {
     this.#needs = needs
     this.#claim = claim
     this.#signals = signals
+    const [head] = claim.heads
+    this.#isOwnTrial = head !== undefined && head.trials > 0 && needs.counted.has(head.seq)
+    // The claim itself has committed the first trial.
+    if (head?.trials === 0) needs.counted.add(head.seq)
   }
 
   /**
-   * Runs messages until the key is `empty`, or `released`: given back with more to do later. Throws `FENCED` when the
-   * claim was lost, and infrastructure errors, after which it can be called again.
+   * Runs the key's messages until they are done: `empty` as far as is known, or `released`, given back with more to do
+   * later. Throws `FENCED` when the claim was lost, and infrastructure errors; the key is then to be given back.
    */
-  async advance(): Promise<'empty' | 'released'> {
-    for (let round = 0; round < maxRounds && !this.#signals.stopping.aborted; round += 1) {
-      const heads = await startHeads(this.#needs.database, this.#claim, headsAtOnce)
-      const [head] = heads
-      if (head === undefined) return 'empty'
-      if ((await this.#runHeads(heads, head)) === 'released') return 'released'
-    }
-    return this.giveBack(0)
+  async run(): Promise<'empty' | 'released'> {
+    const { heads } = this.#claim
+    const [head] = heads
+    if (head === undefined) return 'empty'
+    if (!this.#signals.stopping.aborted && (await this.#runHeads(heads, head)) === 'released') return 'released'
+    return this.#settledCount < heads.length || heads.length === headsAtOnce ? this.giveBack(0) : 'empty'
   }
 
-  /** Gives the key back, to run again after a wait in ms. */
+  /** Gives the key back, to run again after a wait in ms; a trial of its head is taken back, for the process lives. */
   async giveBack(waitMs: number): Promise<'released'> {
-    await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs, trialSeq: this.#countedSeq })
-    this.#needs.counted.delete(this.#countedSeq)
+    const [head] = this.#claim.heads
+    const trialSeq = head !== undefined && this.#needs.counted.has(head.seq) ? head.seq : undefined
+    await releaseKey(this.#needs.database, this.#claim, { state: 'ready', waitMs, trialSeq })
+    if (head !== undefined) this.#needs.counted.delete(head.seq)
     return 'released'
   }
 
@@ -77,25 +79,16 @@ export class KeyRun {
    * counts, so that whoever merely waits or runs beside a killer is not taken for it.
    */
   #runHeads(heads: readonly ParkedMessage[], head: ParkedMessage): Promise<'done' | 'released'> {
-    const { database, rules, exclusion } = this.#needs
-    const isCounted = this.#needs.counted.has(head.seq)
-    const deaths = isCounted ? head.trials - 1 : head.trials
+    const { database, rules, exclusion, counted } = this.#needs
+    const deaths = head.trials - (this.#isOwnTrial ? 1 : 0)
     if (deaths >= maxTrials) return this.#fail(head, killed(deaths))
     const run = (messages: readonly ParkedMessage[]) => (rules.isWork ? this.#work(messages) : this.#handle(messages))
-    if (deaths === 0) {
-      this.#count(head.seq)
-      return exclusion.share(() => run(heads))
-    }
+    if (deaths === 0) return exclusion.share(() => run(heads))
     return exclusion.alone(async () => {
-      if (!isCounted) await countTrial(database, head.seq)
-      this.#count(head.seq)
+      if (!this.#isOwnTrial) await countTrial(database, head.seq)
+      counted.add(head.seq)
       return run([head])
     })
-  }
-
-  #count(seq: number): void {
-    this.#countedSeq = seq
-    this.#needs.counted.add(seq)
   }
 
   /** As in a batch: all together, or else the head alone. */
@@ -214,6 +207,7 @@ export class KeyRun {
 
   #settled(messages: readonly ParkedMessage[]): void {
     for (const { seq } of messages) this.#needs.counted.delete(seq)
+    this.#settledCount += messages.length
   }
 
   /**

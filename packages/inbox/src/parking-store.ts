@@ -1,5 +1,6 @@
 import type { Queryable } from '@headrace/database'
 import { decodeHeaders, encodeHeaders } from '@headrace/log'
+import { memberAlive } from './membership.ts'
 import type { Delivery, LaneSpot } from './types.ts'
 
 /** The queue of one subscription. */
@@ -122,59 +123,77 @@ export interface Claim extends QueueName {
   readonly owner: string
   /** Fence: raised with each claim. */
   readonly claim: number
+  /** The first messages of the key. */
+  readonly heads: readonly ParkedMessage[]
 }
 
-/** Claims keys that are due and free. */
-export async function claimKeys(database: Queryable, queue: QueueName, owner: string, count: number): Promise<Claim[]> {
-  const { rows } = await database.query<{ key: string; claim: number }>({
-    name: 'parking.claim',
-    replan: true,
-    text: `update headrace.parked_key k set owner = $4, claim = k.claim + 1
-           where k.group_name = $1 and k.topic = $2 and k.key = any(array(
-             select key from headrace.parked_key
-             where group_name = $1 and topic = $2 and state = 'ready' and owner is null
-               and next_try_at <= clock_timestamp()
-             order by next_try_at limit $3 for no key update skip locked))
-           returning k.key, k.claim`,
-    values: [queue.group, queue.topic, count, owner],
-  })
-  return rows.map(({ key, claim }) => ({ ...queue, key, claim, owner }))
-}
-
-/** Frees keys whose member died; their heads keep the trial that was committed when they started. */
-export async function freeOrphanedKeys(database: Queryable, queue: QueueName, alive: string): Promise<number> {
-  const { rowCount } = await database.query({
-    name: 'parking.free-orphans',
-    text: `update headrace.parked_key k set owner = null, next_try_at = clock_timestamp()
-           where k.group_name = $1 and k.topic = $2 and k.owner is not null
-             and not exists (select from headrace.member m where m.id = k.owner and ${alive})`,
-    values: [queue.group, queue.topic],
-  })
-  return rowCount
-}
+/** Most messages that are taken from a key at once. */
+export const headsAtOnce = 32
 
 type ParkedRow = Omit<ParkedMessage, 'headers' | 'topic' | 'position' | 'origin' | 'spot'> &
   LaneSpot & { readonly headers: string }
 
 /**
- * The first messages of a claimed key, and the head's first trial: committed before the head runs, so that a process that
- * dies with it is counted. A head that has trials is only read: it is suspected, and counts when it runs alone.
+ * Claims keys that are due and free, with their first messages and each head's first trial: committed before the head
+ * runs, so that a process that dies with it is counted. A head that has trials is only read: it is suspected, and counts
+ * when it runs alone.
+ *
+ * A key that another has claimed and given back since this statement's snapshot comes without messages, because what
+ * the snapshot shows of them may be done: closing the key finds those that are left.
  */
-export async function startHeads(database: Queryable, claim: Claim, count: number): Promise<ParkedMessage[]> {
-  const { rows } = await database.query<ParkedRow>({
-    name: 'parking.start-heads',
-    text: `with heads as (
-             select seq from headrace.parked_message
-             where group_name = $1 and topic = $2 and key = $3 and state = 'queued' order by seq limit $4),
+export async function claimKeys(database: Queryable, queue: QueueName, owner: string, count: number): Promise<Claim[]> {
+  const { rows } = await database.query<{ claimedKey: string; claim: number } & ({ seq: null } | ParkedRow)>({
+    name: 'parking.claim',
+    replan: true,
+    text: `with claimed as (
+             update headrace.parked_key k set owner = $4, claim = k.claim + 1
+             where k.group_name = $1 and k.topic = $2 and k.key = any(array(
+               select key from headrace.parked_key
+               where group_name = $1 and topic = $2 and state = 'ready' and owner is null
+                 and next_try_at <= clock_timestamp()
+               order by next_try_at limit $3 for no key update skip locked))
+             returning k.key, k.claim),
+           heads as (
+             select c.key as "queueKey", m.* from claimed c cross join lateral (
+               select m.seq, m.message_key as key, m.partition, m.origin, m."offset",
+                 extract(epoch from m.at)::float8 * 1000 as at, m.message_id as id, m.type, m.headers, m.body,
+                 m.attempts + 1 as attempt, m.trials
+               from headrace.parked_message m
+               where m.group_name = $1 and m.topic = $2 and m.key = c.key and m.state = 'queued'
+               order by m.seq limit ${headsAtOnce}) m
+             where c.claim - 1 = (select seen.claim from headrace.parked_key seen
+                                  where seen.group_name = $1 and seen.topic = $2 and seen.key = c.key)),
            tried as (
-             update headrace.parked_message set trials = 1 where seq = (select min(seq) from heads) and trials = 0)
-           select m.seq, m.key as "queueKey", m.message_key as key, m.partition, m.origin, m."offset",
-             extract(epoch from m.at)::float8 * 1000 as at, m.message_id as id, m.type, m.headers, m.body,
-             m.attempts + 1 as attempt, m.trials
-           from headrace.parked_message m where m.seq in (select seq from heads) order by m.seq`,
-    values: [claim.group, claim.topic, claim.key, count],
+             update headrace.parked_message set trials = 1
+             where trials = 0 and seq in (select min(seq) from heads group by "queueKey"))
+           select c.key as "claimedKey", c.claim, h.* from claimed c left join heads h on h."queueKey" = c.key
+           order by h.seq`,
+    values: [queue.group, queue.topic, count, owner],
   })
-  return rows.map((row) => toParked(row, claim.topic))
+  const claims = new Map<string, Claim & { readonly heads: ParkedMessage[] }>()
+  for (const { claimedKey: key, claim, ...row } of rows) {
+    const claimed = claims.get(key) ?? { ...queue, key, claim, owner, heads: [] }
+    claims.set(key, claimed)
+    if (row.seq !== null) claimed.heads.push(toParked(row, queue.topic))
+  }
+  return [...claims.values()]
+}
+
+/** Frees keys whose member died, and what is ours in the table only: a claim or a release whose answer was lost. */
+export async function freeKeys(
+  database: Queryable,
+  queue: QueueName,
+  ours: { readonly owner: string | undefined; readonly held: readonly string[] },
+): Promise<number> {
+  const { rowCount } = await database.query({
+    name: 'parking.free',
+    text: `update headrace.parked_key k set owner = null, next_try_at = clock_timestamp()
+           where k.group_name = $1 and k.topic = $2 and k.owner is not null
+             and case when k.owner = $3 then k.key <> all($4)
+                 else not exists (select from headrace.member m where m.id = k.owner and ${memberAlive}) end`,
+    values: [queue.group, queue.topic, ours.owner ?? null, ours.held],
+  })
+  return rowCount
 }
 
 /** Commits that a suspected head is about to run alone. */
@@ -239,7 +258,7 @@ export interface Release {
   readonly state: 'ready' | 'blocked'
   readonly waitMs: number
   /** The head whose trial is taken back, because it did not run to its end for a reason that is not its own. */
-  readonly trialSeq?: number
+  readonly trialSeq?: number | undefined
 }
 
 /** Gives a claimed key back, if it is still ours. */
@@ -262,21 +281,6 @@ export async function releaseKey(tx: Queryable, claim: Claim, release: Release):
       release.waitMs,
       release.trialSeq ?? -1,
     ],
-  })
-}
-
-/** Gives back what is a member's in the table only: claims whose answer was lost, and at its stop whatever is left. */
-export async function releaseStrays(
-  database: Queryable,
-  queue: QueueName,
-  owner: string,
-  held: readonly string[],
-): Promise<void> {
-  await database.query({
-    name: 'parking.release-strays',
-    text: `update headrace.parked_key set owner = null, next_try_at = clock_timestamp()
-           where group_name = $1 and topic = $2 and owner = $3 and key <> all($4)`,
-    values: [queue.group, queue.topic, owner, held],
   })
 }
 
@@ -304,19 +308,20 @@ export async function closeKeys(
   const keys = locked.rows.map(({ key }) => key)
   const queued = `exists (select from headrace.parked_message m
     where m.group_name = k.group_name and m.topic = k.topic and m.key = k.key and m.state = 'queued')`
-  const deleted = await tx.query<{ key: string }>({
+  const deleting = tx.query<{ key: string }>({
     name: 'parking.delete-idle',
     text: `delete from headrace.parked_key k
            where k.group_name = $1 and k.topic = $2 and k.owner = $3 and k.key = any($4) and not ${queued}
            returning k.key`,
     values: [...names, keys],
   })
-  const opened = await tx.query<{ key: string }>({
+  const opening = tx.query<{ key: string }>({
     name: 'parking.reopen',
     text: `update headrace.parked_key k set owner = null, next_try_at = clock_timestamp()
            where k.group_name = $1 and k.topic = $2 and k.owner = $3 and k.key = any($4) returning k.key`,
     values: [...names, keys],
   })
+  const [deleted, opened] = await Promise.all([deleting, opening])
   return { closed: deleted.rows.map(({ key }) => key), open: opened.rows.map(({ key }) => key) }
 }
 

@@ -13,16 +13,8 @@ import {
 import { isFenced } from './batch.ts'
 import type { Exclusion } from './exclusion.ts'
 import { KeyRun } from './key-run.ts'
-import { type Membership, memberAlive, type Term } from './membership.ts'
-import {
-  type Claim,
-  claimKeys,
-  closeKeys,
-  countQueued,
-  freeOrphanedKeys,
-  type QueueName,
-  releaseStrays,
-} from './parking-store.ts'
+import type { Membership, Term } from './membership.ts'
+import { type Claim, claimKeys, closeKeys, countQueued, freeKeys, type QueueName } from './parking-store.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents } from './types.ts'
 
@@ -40,6 +32,8 @@ export interface ResumerNeeds {
 
 /** Poll in ms for keys that became due, here or by another process. */
 const pollMs = 500
+/** Pause in ms between two looks for keys that nobody works on. */
+const freeMs = 1_000
 /** Pause in ms in which keys to close are gathered. */
 const closeMs = 20
 /** Time in ms that work gets to finish when the process stops. */
@@ -60,9 +54,11 @@ export class Resumer implements AsyncDisposable {
   /** From the claim until the key is closed or given back. */
   readonly #held = new Set<Claim>()
   readonly #counted = new Set<number>()
-  #closing: { readonly claim: Claim; readonly term: Term }[] = []
-  /** True after a claim failed whose outcome is not known: keys may be ours that nobody here works on. */
-  #doubtful = false
+  readonly #toClose = new Bell()
+  #closing: Claim[] = []
+  #freedAt = Number.NEGATIVE_INFINITY
+  /** True while keys may be due that were not claimed for want of room. */
+  #isMore = false
   #queued = 0
   #countedAt = Number.NEGATIVE_INFINITY
   #counting: Promise<void> | undefined
@@ -76,8 +72,7 @@ export class Resumer implements AsyncDisposable {
       startLoop({ name: `${name} of ${rules.group}`, run, onError })
     this.#loops = [
       loop('parked keys', (signal) => this.#claim(signal)),
-      loop('closing', (signal) => this.#close(signal)),
-      loop('orphans', (signal) => this.#freeOrphans(signal)),
+      loop('closing', (signal) => this.#closeIdle(signal)),
     ]
   }
 
@@ -119,123 +114,101 @@ export class Resumer implements AsyncDisposable {
     return this.stop()
   }
 
+  /** One pass: frees now and then, and claims what is due. Never both at a time: what is claimed here is then held. */
   async #claim(signal: AbortSignal): Promise<void> {
-    const { membership, rules } = this.#needs
-    const free = rules.concurrency - this.#running.size
-    const { term } = membership
-    const idle = term === undefined || term.signal.aborted || this.#stopping.signal.aborted || free <= 0
-    const claims = idle ? [] : await this.#claimKeys(term, free)
-    if (claims.length > 0) await this.#needs.faults.at('work.after-claim')
-    for (const claim of claims) if (term !== undefined) this.#running.add('parked key', this.#runKey(claim, term))
-    // With all claimed there may be more; with none there is nothing until somebody rings.
-    if (claims.length === 0) await this.#bell.wait(pollMs, signal)
+    if (performance.now() - this.#freedAt > freeMs) await this.#free()
+    const { term } = this.#needs.membership
+    const free = this.#needs.rules.concurrency - this.#running.size
+    const mayClaim = term !== undefined && !term.signal.aborted && !this.#stopping.signal.aborted && free > 0
+    const claims = mayClaim ? await this.#claimKeys(term, free) : []
+    // Otherwise there is nothing until somebody rings.
+    this.#isMore = claims.length >= free
+    if (!this.#isMore || free <= 0) await this.#bell.wait(pollMs, signal)
   }
 
-  async #claimKeys(term: Term, count: number): Promise<Claim[]> {
-    const { database } = this.#needs
-    if (this.#doubtful) await this.#doubting(() => this.#releaseStrays(term))
-    const claims = await this.#doubting(() => claimKeys(database, this.#queue, term.id, count))
+  async #claimKeys(term: Term, count: number): Promise<readonly Claim[]> {
+    const claims = await claimKeys(this.#needs.database, this.#queue, term.id, count)
     for (const claim of claims) this.#held.add(claim)
+    if (claims.length > 0) await this.#needs.faults.at('work.after-claim')
+    for (const claim of claims) this.#running.add('parked key', this.#runKey(claim, term))
     return claims
   }
 
-  #releaseStrays(term: Term): Promise<void> {
-    this.#doubtful = false
-    const held = [...this.#held].filter(({ owner }) => owner === term.id)
-    return releaseStrays(
-      this.#needs.database,
-      this.#queue,
-      term.id,
-      held.map(({ key }) => key),
-    )
-  }
-
-  async #doubting<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action()
-    } catch (error) {
-      this.#doubtful = true
-      throw error
-    }
+  /** Gives back what nobody works on: keys of members that died, and claims and releases of ours without an answer. */
+  async #free(): Promise<void> {
+    const owner = this.#needs.membership.term?.id
+    const held = [...this.#held].filter((claim) => claim.owner === owner).map(({ key }) => key)
+    await freeKeys(this.#needs.database, this.#queue, { owner, held })
+    this.#freedAt = performance.now()
   }
 
   /** Closes what can be closed and gives back the rest, so that nothing waits for a member that does not work on it. */
   async #letGo(): Promise<void> {
-    try {
-      await this.#closeGathered()
-    } finally {
-      const { term } = this.#needs.membership
-      this.#held.clear()
-      if (term !== undefined) await this.#releaseStrays(term)
-    }
+    await this.#closeGathered().catch(() => undefined)
+    this.#held.clear()
+    await this.#free()
   }
 
-  /** Runs one key until it is empty, given back or lost; a database that is away only takes time. */
+  /** Runs one key until it is empty, given back or lost. */
   async #runKey(claim: Claim, term: Term): Promise<void> {
     const run = new KeyRun({ ...this.#needs, counted: this.#counted }, claim, {
       stopping: this.#stopping.signal,
       aborting: AbortSignal.any([this.#aborting.signal, term.signal]),
     })
+    let end: 'empty' | 'released' | undefined
     try {
-      if ((await this.#doubting(() => this.#advance(run, claim, term))) === 'empty') this.#closing.push({ claim, term })
-      else this.#held.delete(claim)
-    } catch (error) {
-      this.#held.delete(claim)
-      throw error
+      end = await run.run().catch((error: unknown) => run.giveBack(this.#pauseAfter(error)))
     } finally {
-      // Room for another key.
-      queueMicrotask(() => this.#bell.ring())
-    }
-  }
-
-  async #advance(run: KeyRun, claim: Claim, term: Term): Promise<'empty' | 'released'> {
-    while (!term.signal.aborted) {
-      try {
-        return await run.advance()
-      } catch (error) {
-        // Only the messages may be gone, not the claim.
-        if (isFenced(error)) return await run.giveBack(0)
-        this.#needs.onError(error, `parked key of ${claim.group}`)
-        if (!isInfrastructureError(error)) return await run.giveBack(1_000)
-        await sleep(250, term.signal)
+      if (end === 'empty') this.#close(claim)
+      else {
+        // Also when it was given back without an answer: then it is freed with the next look.
+        this.#held.delete(claim)
+        this.#isMore = true
       }
+      // There is room for another key.
+      if (this.#isMore) queueMicrotask(() => this.#bell.ring())
     }
-    // The term is over and the process lives: nothing died here. Others may have the key already.
-    return run.giveBack(0).catch(() => 'released')
   }
 
-  async #close(signal: AbortSignal): Promise<void> {
-    await sleep(closeMs, signal)
+  /** How long in ms a key waits after an error that is no message's fault. */
+  #pauseAfter(error: unknown): number {
+    // Only the messages may be gone, not the claim.
+    if (isFenced(error)) return 0
+    this.#needs.onError(error, `parked key of ${this.#queue.group}`)
+    return isInfrastructureError(error) ? 250 : 1_000
+  }
+
+  #close(claim: Claim): void {
+    this.#closing.push(claim)
+    this.#toClose.ring()
+  }
+
+  async #closeIdle(signal: AbortSignal): Promise<void> {
+    if (!(await this.#toClose.wait(pollMs, signal))) return
     await this.#closeGathered()
+    await sleep(closeMs, signal)
   }
 
   /** Closes idle keys together, apart from everything else: it locks keys that batches may be queueing behind. */
   async #closeGathered(): Promise<void> {
-    const { term } = this.#needs.membership
-    const mine = this.#closing.filter((entry) => entry.term === term)
-    for (const entry of this.#closing) if (entry.term !== term) this.#held.delete(entry.claim)
+    const owner = this.#needs.membership.term?.id
+    const claims = this.#closing.filter((claim) => claim.owner === owner)
+    for (const claim of this.#closing) if (claim.owner !== owner) this.#held.delete(claim)
     this.#closing = []
-    if (mine.length === 0) return
+    if (claims.length === 0) return
     try {
       await this.#needs.faults.at('close.before-commit')
-      const claims = mine.map(({ claim }) => claim)
       const { closed, open } = await this.#needs.database.inTransaction((tx) => closeKeys(tx, claims))
       if (open.length > 0) this.#bell.ring()
       const done = new Set([...closed, ...open])
-      for (const { claim } of mine) if (done.has(claim.key)) this.#held.delete(claim)
-      this.#closing.push(...mine.filter(({ claim }) => !done.has(claim.key)))
+      for (const claim of claims) {
+        if (done.has(claim.key)) this.#held.delete(claim)
+        else this.#close(claim)
+      }
     } catch (error) {
-      // Whether they are closed is not known: those that are not come back as strays.
-      for (const { claim } of mine) this.#held.delete(claim)
-      this.#doubtful = true
+      // Whether they are closed is not known: those that are not are freed with the next look.
+      for (const claim of claims) this.#held.delete(claim)
       throw error
     }
-  }
-
-  async #freeOrphans(signal: AbortSignal): Promise<void> {
-    await sleep(1_000, signal)
-    if (signal.aborted) return
-    const freed = await freeOrphanedKeys(this.#needs.database, this.#queue, memberAlive)
-    if (freed > 0) this.#bell.ring()
   }
 }

@@ -152,6 +152,7 @@ describe('work', () => {
       group: 'g-backlog',
       topic,
       maxReady,
+      concurrency: 16,
       async work(message) {
         await slow.pass()
         return effectOf(topic, message)
@@ -168,7 +169,7 @@ describe('work', () => {
     // Each partition may have had one batch under way.
     assert.ok(queued <= maxReady + logPartitions * readDefaults.maxMessages, `${queued} messages in the queue`)
     slow.open()
-    await untilTrue('the lanes go on', async () => ((await lag()) ?? 0) < 7_000 - queued)
+    await untilTrue('the lanes go on', async () => ((await lag()) ?? 0) < 7_000 - queued, 30_000)
   })
 
   it('of one blocked key does not fill the queue for the others', async () => {

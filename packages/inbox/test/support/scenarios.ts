@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { untilTrue } from '@headrace/database/testing'
+import { dropParked, listParked } from '../../src/index.ts'
 import { cuttingProxy } from './cutting-proxy.ts'
 import { assertEffects, effectOf, effectsComplete, effectsOf, queueEmpty, recording } from './effects.ts'
 import { FakeCarrier } from './fake-carrier.ts'
@@ -237,6 +238,29 @@ export const askedWhileCommitting: Scenario = async (world, topic, mutant = {}) 
   await queueEmpty(world.database, `g-${topic}`, soon(mutant))
   assertEffects(await effectsOf(world.database, topic), world.produced(topic))
   assert.equal(proxy.cuts, 1)
+}
+
+/** A message is dropped while somebody works on it; the one behind it is done. */
+export const droppedWhileWorkedOn: Scenario = async (world, topic, mutant = {}) => {
+  using slow = gate('the first message is worked on')
+  const [key = ''] = keysIn(3, 1)
+  await using member = await joinWorld(world, mutant)
+  await world.log.declareTopic(topic)
+  await member.consume({
+    group: `g-${topic}`,
+    topic,
+    async work(message) {
+      if (message.id === `${key}#1`) await slow.pass()
+      return effectOf(topic, message)
+    },
+  })
+  await world.produce(topic, [key, key])
+  await slow.reached
+  const [first] = await listParked(world.database, { group: `g-${topic}`, messageId: `${key}#1`, untried: true })
+  await dropParked(world.database, first?.seq ?? 0)
+  slow.open()
+  await queueEmpty(world.database, `g-${topic}`, soon(mutant))
+  assert.deepEqual((await effectsOf(world.database, topic)).get(key), [`${key}#2`])
 }
 
 /** A claim is made and its answer lost. */
