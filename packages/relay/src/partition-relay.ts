@@ -4,6 +4,7 @@ import { backoffMs, type FaultPoints, type OnBackgroundError, sleep } from '@hea
 import type { CarriedMessage, OutgoingMessage, Transport } from '@headrace/transport'
 import type { CursorMover } from './cursor-mover.ts'
 import { type Cursor, goBack, noteIncarnation, type RelayPlace, takeCursor } from './cursors.ts'
+import { maxMessages } from './pace.ts'
 import type { Provider } from './provider.ts'
 
 export interface PartitionRelayNeeds {
@@ -108,20 +109,29 @@ export class PartitionRelay implements LeaseHolder {
     if (!(await this.#knowIncarnation())) return false
     const signal = AbortSignal.any([this.#signal, this.#again.signal])
     for await (const { messages } of this.#read(signal)) {
-      await this.#needs.faults.at('relay.before-publish')
-      await this.#needs.provider.publish(this.lease.partition, messages.map(outgoing(this.#cursor.base)), signal)
-      await this.#needs.faults.at('relay.after-publish')
-      this.#confirm(messages)
+      for (let rest = messages; rest.length > 0 && !signal.aborted; ) {
+        const part = rest.slice(0, this.#needs.provider.atOnce(this.lease.partition))
+        await this.#publish(part, signal)
+        rest = rest.slice(part.length)
+      }
       if (signal.aborted) break
     }
     return !this.#signal.aborted
+  }
+
+  async #publish(messages: readonly CarriedMessage[], signal: AbortSignal): Promise<void> {
+    const { faults, provider } = this.#needs
+    await faults.at('relay.before-publish')
+    await provider.publish(this.lease.partition, messages.map(outgoing(this.#cursor.base)), signal)
+    await faults.at('relay.after-publish')
+    this.#confirm(messages)
   }
 
   #read(signal: AbortSignal) {
     const { source, logId, place } = this.#needs
     const position = { incarnation: logId, number: this.#cursor.position + 1 }
     const from = { kind: 'position', position, atMs: this.#cursor.sinceMs } as const
-    return source.read(place.topic, this.lease.partition, from, { signal })
+    return source.read(place.topic, this.lease.partition, from, { signal, maxMessages })
   }
 
   /** The cursor follows the confirmation, never the other way round. */

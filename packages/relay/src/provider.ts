@@ -1,6 +1,7 @@
 import { hasCode, PlatformError, sleep, withDeadline } from '@headrace/runtime'
 import type { OutgoingMessage, Transport } from '@headrace/transport'
 import { Breaker, type BreakerState } from './breaker.ts'
+import { Pace } from './pace.ts'
 
 export interface ProviderOptions {
   /** Longest time in ms for one publish; then its outcome counts as unknown. Default 10 000. */
@@ -22,6 +23,8 @@ export class Provider {
   readonly #timeoutMs: number
   /** The carrier's partitions that something is being published to. */
   readonly #busy = new Map<number, Promise<void>>()
+  /** By our partition. */
+  readonly #paces = new Map<number, Pace>()
   #partitions: number | undefined
   /** Ends the pause of those who wait for a provider that is back. */
   #back = new AbortController()
@@ -43,6 +46,11 @@ export class Provider {
     return { published: this.#published, failed: this.#failed }
   }
 
+  /** How many messages of a partition should be published at once. */
+  atOnce(partition: number): number {
+    return this.#pace(partition).messages
+  }
+
   /**
    * Publishes to the partition of the carrier that ours travels in, after what it is sent now. Rejects with a
    * `PublishError` or after the deadline: then the carrier may hold a prefix, all or none of them.
@@ -54,9 +62,21 @@ export class Provider {
     await this.#ask(signal, () => {
       const publishing = this.transport.publish(this.topic, carried, messages)
       this.#occupy(carried, publishing)
+      const since = performance.now()
+      const ended = (count: number) => this.#pace(partition).ended(count, performance.now() - since)
+      publishing.then(
+        () => ended(messages.length),
+        () => ended(0),
+      )
       return publishing
     })
     this.#published += messages.length
+  }
+
+  #pace(partition: number): Pace {
+    const pace = this.#paces.get(partition) ?? new Pace(this.#timeoutMs)
+    this.#paces.set(partition, pace)
+    return pace
   }
 
   /** One call through the breaker and under the deadline. */

@@ -81,6 +81,17 @@ describe('a relay', () => {
     await effectsComplete(world, 'g-late', counts)
   })
 
+  it('sends a slow provider no more at once than it confirms in time', async () => {
+    await using carrier = new TableCarrier(world.database, 'slow')
+    carrier.msPerMessage = 2
+    await world.log.declareTopic('slow')
+    // More waits than can be confirmed in time, if every partition sends what it has.
+    await produce(world.log, 'slow', new Map(), 12)
+    await using _carriage = await world.carry('slow', [carrier], { publishTimeoutMs: 400 })
+    await produce(world.log, 'slow', new Map(), 1)
+    await relayed(world, 'slow', 'slow')
+  })
+
   it('shows head, cursor, lag, breaker and the last error of a provider that is away, and then that it is well', async () => {
     const counts: Counts = new Map()
     const carrier = new TableCarrier(world.database, 'shown')

@@ -40,6 +40,9 @@ export class TableCarrier implements Transport {
   /** Publishes that ran at the same time for one partition: the caller's fault. */
   overlaps = 0
   publishes = 0
+  /** Time in ms that each message takes, one after the other over all partitions: a disk that syncs. */
+  msPerMessage = 0
+  #disk: Promise<void> = Promise.resolve()
   readonly #database: Database
   readonly #partitions: number
   readonly #busy = new Set<number>()
@@ -79,6 +82,10 @@ export class TableCarrier implements Transport {
   async #publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void> {
     const mood = this.mood(messages)
     if (mood === 'refuses') throw new PublishError('refused', `${this.name} is away`)
+    if (this.msPerMessage > 0) {
+      this.#disk = this.#disk.then(() => sleep(messages.length * this.msPerMessage, this.#stopping.signal))
+      await this.#disk
+    }
     const taken = mood === 'takes-half' ? messages.slice(0, Math.ceil(messages.length / 2)) : messages
     await this.#database.query({
       text: `insert into carried (carrier, incarnation, topic, partition, message)
