@@ -13,7 +13,7 @@ export interface EncodedMessage {
 export interface PublicationNeeds {
   readonly session: Session
   readonly subject: string
-  /** Longest wait in ms for the next acknowledgement. */
+  /** Longest wait in ms for the next acknowledgement, of this publication or of another through the same connection. */
   readonly timeoutMs: number
 }
 
@@ -70,6 +70,8 @@ class AckWindow {
     while (this.#answered < this.#sent || (this.#sent < this.#messages.length && this.#refusal === undefined)) {
       this.#send()
       if (await this.#progress.wait(timeoutMs, session.lost)) continue
+      // A stream takes one message after the other: it may be at what other publications have sent.
+      if (!session.lost.aborted && performance.now() - session.acknowledged.at < timeoutMs) continue
       const why = session.lost.aborted ? 'the connection was lost' : `no answer within ${timeoutMs} ms`
       throw new PublishError('unknown', `publishing to ${this.#needs.subject}: ${why}`)
     }
@@ -102,6 +104,7 @@ class AckWindow {
   }
 
   #take(answer: Msg): void {
+    this.#needs.session.acknowledged.at = performance.now()
     const number = Number(answer.subject.slice(this.#inbox.length + 1))
     this.#answered += 1
     this.#bytes -= this.#messages[number]?.bytes ?? 0

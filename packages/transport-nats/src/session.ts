@@ -15,6 +15,8 @@ export interface Session {
   readonly lost: AbortSignal
   /** Topics whose stream was seen or made through this connection. */
   readonly declared: Map<string, Promise<unknown>>
+  /** When a message that was published through it was last acknowledged. */
+  readonly acknowledged: { at: number }
   /** When the stream of a topic was made, as last asked; all readers share the answer. */
   readonly incarnations: Map<string, { readonly askedAt: number; readonly answer: Promise<string | undefined> }>
 }
@@ -64,7 +66,8 @@ async function openSession(settings: NatsSettings, onLost: () => void): Promise<
       lost.abort()
     })
     const manager = await jetstreamManager(connection, { checkAPI: false, timeout: settings.timeoutMs })
-    return { connection, manager, lost: lost.signal, declared: new Map(), incarnations: new Map() }
+    const acknowledged = { at: Number.NEGATIVE_INFINITY }
+    return { connection, manager, lost: lost.signal, acknowledged, declared: new Map(), incarnations: new Map() }
   } catch (error) {
     const text = `no connection to NATS at ${settings.servers.join(', ')}: ${messageOf(error)}`
     throw new PlatformError('QUEUE_UNAVAILABLE', text, { cause: error })
