@@ -29,8 +29,13 @@ export async function startScript(script: string, ...args: string[]): Promise<Se
 }
 
 /** Starts the product, all in one process on its embedded database. */
-export function startProduct(directory: string, port: number): Promise<Server> {
+export function startProduct(
+  directory: string,
+  port: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const environment = {
+    ...settings,
     API_PORT: String(port),
     INGEST_PORT: 'off',
     PROCESSOR_PORT: 'off',

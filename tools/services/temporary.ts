@@ -25,9 +25,12 @@ export interface TemporaryDirectory {
   remove(): Promise<void>
 }
 
-/** A directory for servers that vanishes with this process, even when that is killed. */
-export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const path = await realpath(await mkdtemp(join(await fastDirectory(), 'headrace-services-')))
+/**
+ * A directory for servers that vanishes with this process, even when that is killed; in memory where there is room,
+ * unless a parent is given.
+ */
+export async function temporaryDirectory(parent?: string): Promise<TemporaryDirectory> {
+  const path = await realpath(await mkdtemp(join(parent ?? (await fastDirectory()), 'headrace-services-')))
   const reaper = spawn('sh', ['-c', afterwards, path], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   const gone = new Promise<void>((resolve) => reaper.once('close', () => resolve()))
   reaper.unref()

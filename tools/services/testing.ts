@@ -40,6 +40,8 @@ export interface TestService extends Controls, AsyncDisposable {
 export interface TestServiceOptions {
   /** Default 1. */
   readonly nodes?: number
+  /** Where its directory is made; default in memory, where there is room. A measurement wants a disk. */
+  readonly parent?: string
 }
 
 export interface TestKafkaOptions extends TestServiceOptions {
@@ -54,7 +56,7 @@ export interface TestSettingsOptions extends TestServiceOptions {
 
 /** Starts Kafka (KRaft). */
 export async function startKafka(options: TestKafkaOptions = {}): Promise<TestService> {
-  const { nodes = 1, properties = {} } = options
+  const { nodes = 1, properties = {}, parent } = options
   const ports = await Promise.all(
     Array.from({ length: nodes }, async () => ({ client: await freePort(), controller: await freePort() })),
   )
@@ -62,12 +64,13 @@ export async function startKafka(options: TestKafkaOptions = {}): Promise<TestSe
   return started(
     plan,
     ports.map(({ client }) => client),
+    parent,
   )
 }
 
 /** Starts NATS with JetStream, which syncs before it acknowledges. */
 export async function startNats(options: TestSettingsOptions = {}): Promise<TestService> {
-  const { nodes = 1, settings = '' } = options
+  const { nodes = 1, settings = '', parent } = options
   const ports = await Promise.all(
     Array.from({ length: nodes }, async () => ({ client: await freePort(), cluster: await freePort() })),
   )
@@ -75,13 +78,18 @@ export async function startNats(options: TestSettingsOptions = {}): Promise<Test
   return started(
     plan,
     ports.map(({ client }) => client),
+    parent,
   )
 }
 
 /** Starts Redis. */
 export async function startRedis(options: Omit<TestSettingsOptions, 'nodes'> = {}): Promise<TestService> {
   const port = await freePort()
-  return started(async (directory) => [await redisNode({ directory, port, settings: options.settings ?? '' })], [port])
+  return started(
+    async (directory) => [await redisNode({ directory, port, settings: options.settings ?? '' })],
+    [port],
+    options.parent,
+  )
 }
 
 /**
@@ -115,8 +123,9 @@ async function shared(variable: string, start: () => Promise<TestService>): Prom
 async function started(
   plan: (directory: string) => Promise<ServerNode[]>,
   ports: readonly number[],
+  parent?: string,
 ): Promise<TestService> {
-  const directory = await temporaryDirectory()
+  const directory = await temporaryDirectory(parent)
   try {
     const planned = await plan(directory.path)
     const nodes = planned.map((node, index) => nodeControls(node, `127.0.0.1:${ports[index]}`))
