@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
 import { ask, ended, startCalculator, submit } from './support/calculator.ts'
 
 it('an expression is stored, computed by workers and shown with its value', async () => {
@@ -123,12 +124,17 @@ it('cancelling ends what is unfinished, and changes nothing that has ended', asy
   await using calculator = await startCalculator({ env: { TIME_ADDITION_MS: '60s' } })
   const url = `${calculator.publicUrl}/api/v1/expressions`
   const id = await submit(calculator, '(1+2)*(3+4)+5+6')
+  type Tasks = { tasks: { status: string }[] }
+  const statuses = async () =>
+    (await ask<Tasks>(`${url}/${id}/tasks`, { user: 1 })).body.tasks.map(({ status }) => status)
+  await untilTrue('both places of the worker are taken', async () => {
+    return (await statuses()).filter((status) => status === 'running').length === 2
+  })
   assert.equal((await ask(`${url}/${id}`, { user: 1, method: 'DELETE' })).status, 204)
   const cancelled = await ended(calculator, id)
   assert.deepEqual([cancelled.status, cancelled.error], ['failed', 'cancelled'])
   assert.equal((await ask(`${url}/${id}`, { user: 1, method: 'DELETE' })).status, 204)
-  const { body } = await ask<{ tasks: { status: string }[] }>(`${url}/${id}/tasks`, { user: 1 })
-  assert.deepEqual(new Set(body.tasks.map(({ status }) => status)), new Set(['cancelled']))
+  assert.deepEqual(new Set(await statuses()), new Set(['cancelled']))
   // The worker’s places are free again, long before the time of what was cancelled.
   assert.equal((await ended(calculator, await submit(calculator, '3*4'))).result, 12)
   const number = await submit(calculator, '7')
