@@ -4,7 +4,7 @@ import { taskMessage } from './broker/messages.ts'
 import type { Graph } from './domain/graph.ts'
 import { plan } from './domain/plan.ts'
 import { publishExpressions } from './events.ts'
-import { changedExpressions, insertExpressions, type NewExpression } from './store/expressions.ts'
+import { insertExpressions, type NewExpression } from './store/expressions.ts'
 import { insertTasks, type NewTasks } from './store/tasks.ts'
 
 /** An expression that follows the grammar, to be stored. */
@@ -27,15 +27,12 @@ export async function acceptExpressions(
   submissions: readonly Submission[],
   { live, newId, viaBroker }: AcceptNeeds,
 ): Promise<readonly number[]> {
-  const [ids, changed] = await Promise.all([
-    insertExpressions(
-      tx,
-      submissions.map((submission) => newExpression(submission, viaBroker)),
-    ),
-    changedExpressions(tx),
-  ])
-  publishExpressions(tx, live, changed)
-  const accepted = submissions.map((submission, index) => ({ ...submission, id: ids[index] ?? 0 }))
+  const rows = await insertExpressions(
+    tx,
+    submissions.map((submission) => newExpression(submission, viaBroker)),
+  )
+  publishExpressions(tx, live, rows)
+  const accepted = submissions.map((submission, index) => ({ ...submission, id: rows[index]?.id ?? 0 }))
   const toCompute = accepted.filter(({ graph }) => graph.root.kind === 'result')
   if (!viaBroker)
     void insertTasks(

@@ -59,6 +59,11 @@ export const calculatorSettings = defineSettings({
     max: 1000,
     doc: 'Workers that a task may cost before its expression fails.',
   }),
+  TASK_RETENTION_MS: durationMs({
+    default: 604_800_000,
+    min: 1_000,
+    doc: 'How long the tasks of an expression that has ended can be read, in ms (a week); the expression itself stays.',
+  }),
   COMPUTING_POWER: integer({
     min: 1,
     max: 1024,

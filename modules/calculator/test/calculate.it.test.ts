@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
-import { ask, ended, startCalculator, submit } from './support/calculator.ts'
+import { ask, ended, expressionOf, startCalculator, submit } from './support/calculator.ts'
 
 it('an expression is stored, computed by workers and shown with its value', async () => {
   await using calculator = await startCalculator()
@@ -140,6 +140,21 @@ it('cancelling ends what is unfinished, and changes nothing that has ended', asy
   const number = await submit(calculator, '7')
   assert.equal((await ask(`${url}/${number}`, { user: 1, method: 'DELETE' })).status, 204)
   assert.equal((await ended(calculator, number)).result, 7)
+})
+
+it('the tasks of an expression that ended longer ago than they are kept are gone; the expression stays', async () => {
+  await using calculator = await startCalculator({ env: { TASK_RETENTION_MS: '1s', TIME_SUBTRACTION_MS: '60s' } })
+  const url = `${calculator.publicUrl}/api/v1/expressions`
+  const tasksOf = async (id: number) =>
+    (await ask<{ tasks: unknown[] }>(`${url}/${id}/tasks`, { user: 1 })).body.tasks.length
+  const running = await submit(calculator, '1+2-3')
+  const id = await submit(calculator, '(1+2)*3')
+  const done = await ended(calculator, id)
+  await untilTrue('its tasks are gone', async () => (await tasksOf(id)) === 0, 30_000)
+  assert.ok(Date.now() - Date.parse(done.updated_at) >= 1_000)
+  assert.deepEqual(await expressionOf(calculator, id), done)
+  assert.equal(await tasksOf(running), 2)
+  await ask(`${url}/${running}`, { user: 1, method: 'DELETE' })
 })
 
 it('the same Idempotency-Key submits once; a syntax error leaves it free', async () => {

@@ -49,9 +49,9 @@ function graphOf(expression: string, limitBytes: number): Graph | string {
 
 async function makeRow(tx: LogTransaction, { userId, expression: raw }: TaskMessage, graph: Graph | string) {
   const row = typeof graph === 'string' ? { userId, raw, error: graph } : newExpression({ userId, raw, graph }, false)
-  const [id] = await insertExpressions(tx, [row])
-  if (id === undefined || typeof graph === 'string') return undefined
-  return newTasks(id, graph, v7)
+  const [made] = await insertExpressions(tx, [row])
+  if (made === undefined || typeof graph === 'string') return undefined
+  return newTasks(made.id, graph, v7)
 }
 
 /** The row is there since the request; a message that comes again finds its root set, or the expression ended. */

@@ -97,15 +97,15 @@ export class Dispatcher implements Running {
 
   /** Leases tasks, waiting for the first; none when there is none in time. */
   take(request: PollRequest): Promise<readonly WorkerTask[]> {
-    if (this.#isStopping) return Promise.resolve([])
+    if (this.#isStopping || (request.isPassing && !this.#hasNews)) return Promise.resolve([])
     const poll = new Poll(request, (over) => {
       this.#polls = this.#polls.filter((other) => other !== over)
     })
     if (poll.isGone) return poll.answer
     if (request.waitMs > 0) this.#polls.push(poll)
     else this.#polls.unshift(poll)
-    // Who waits is told when there is something new.
-    if (request.waitMs === 0) this.#mayClaim = true
+    // Who waits is told when there is something new; another asks only now.
+    if (request.waitMs === 0 && !request.isPassing) this.#mayClaim = true
     this.#kick()
     return poll.answer
   }
@@ -183,6 +183,11 @@ export class Dispatcher implements Running {
 
   get #hasWork(): boolean {
     return this.#answers.length > 0 || (this.#mayClaim && this.#polls.length > 0)
+  }
+
+  /** Something that may make a task ready, or has made one, since somebody last asked. */
+  get #hasNews(): boolean {
+    return this.#mayClaim || this.#answers.length > 0
   }
 
   /** One statement; false when it failed. */

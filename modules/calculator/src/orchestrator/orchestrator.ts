@@ -7,6 +7,7 @@ import type { LeaseTimes } from '../store/tasks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Milestones } from './milestones.ts'
 import { startReclaim } from './reclaim.ts'
+import { startSweep } from './sweep.ts'
 import { addTaskMetrics } from './task-metrics.ts'
 import { addTaskRoutes } from './task-routes.ts'
 import { startTaskUpdates } from './task-updates.ts'
@@ -21,6 +22,7 @@ export async function startOrchestrator(context: CalculatorContext, parts: Parts
   const times = leaseTimes(settings)
   const updates = stack.use(startTaskUpdates({ database, live, wakeUps, mayBeWatched, onError }))
   stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
+  stack.use(startSweep({ database, keptMs: settings.TASK_RETENTION_MS, onError }))
   addTaskMetrics(context.metrics, database)
   if (settings.CALCULATOR_WORKERS === 'broker') {
     stack.use(await startBrokerOrchestrator(context, { live, bell, times, updates }))

@@ -8,6 +8,8 @@ export interface PollRequest {
   readonly worker: string
   /** How long it waits for the first one; 0 asks once, and before those that wait. */
   readonly waitMs: number
+  /** It has just answered something, and takes what there is news of. */
+  readonly isPassing?: boolean
   /** It answers at once: the beginning of an expression may then be told a little later. */
   readonly isBrief?: boolean
   /** Aborts when nobody waits for the answer any more. */

@@ -154,7 +154,7 @@ function goneSignal({ raw }: Reply): AbortSignal {
 async function exchange(dispatcher: Dispatcher, given: readonly GivenAnswer[], poll: Omit<PollRequest, 'waitMs'>) {
   const [statuses, next] = await Promise.allSettled([
     Promise.all(given.map((one) => statusOf(dispatcher, one))),
-    dispatcher.take({ ...poll, waitMs: 0 }),
+    dispatcher.take({ ...poll, waitMs: 0, isPassing: true }),
   ])
   const tasks = next.status === 'fulfilled' ? next.value : []
   if (statuses.status === 'fulfilled') return { tasks: statuses.value, next: tasks }

@@ -27,9 +27,12 @@ export interface NewExpression {
   readonly error?: string
 }
 
-/** Inserts expressions and returns their ids in the same order. */
-export async function insertExpressions(tx: Queryable, expressions: readonly NewExpression[]): Promise<number[]> {
-  const { rows } = await tx.query<{ id: number }>({
+/** Inserts expressions and returns their rows in the same order. */
+export async function insertExpressions(
+  tx: Queryable,
+  expressions: readonly NewExpression[],
+): Promise<readonly ExpressionRow[]> {
+  const { rows } = await tx.query<ExpressionRow>({
     name: 'calculator.insert-expressions',
     // Ids are drawn in the order of places, and so are in the same order as what they stand for.
     text: `insert into calculator.expression (user_id, raw, status, result, root, root_negated, error)
@@ -39,7 +42,7 @@ export async function insertExpressions(tx: Queryable, expressions: readonly New
              from unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::boolean[], $6::text[])
                with ordinality as new(user_id, raw, result, root, root_negated, error, place)
              order by place
-           returning id::float8`,
+           returning ${expressionColumns}`,
     values: [
       expressions.map(({ userId }) => userId),
       expressions.map(({ raw }) => raw),
@@ -49,7 +52,7 @@ export async function insertExpressions(tx: Queryable, expressions: readonly New
       expressions.map(({ error }) => error ?? null),
     ],
   })
-  return rows.map(({ id }) => id).sort((a, b) => a - b)
+  return rows.sort((a, b) => a.id - b.id)
 }
 
 /** As text, because the driver writes −0 as 0. */

@@ -272,6 +272,16 @@ export async function reclaimTasks(tx: Queryable, maxKills: number, mostExpressi
   return rows[0]?.readied ?? 0
 }
 
+/** Removes tasks of expressions that have ended; see `sweep_tasks`. Returns how many expressions had any. */
+export async function sweepTasks(database: Queryable, keptMs: number, mostTasks: number): Promise<number> {
+  const { rows } = await database.query<{ swept: number }>({
+    name: 'calculator.sweep-tasks',
+    text: 'select calculator.sweep_tasks($1, $2)::int as swept',
+    values: [keptMs, mostTasks],
+  })
+  return rows[0]?.swept ?? 0
+}
+
 export interface TaskRow {
   readonly seq: number
   readonly id: string

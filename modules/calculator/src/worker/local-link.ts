@@ -24,7 +24,7 @@ export function localLink(
     take: (most, signal) => dispatcher.take({ max: maxOf(most), ...who, waitMs, signal }),
     async report(reports, most) {
       const told = Promise.all(reports.map(tell))
-      const next = most > 0 ? dispatcher.take({ max: maxOf(most), ...who, waitMs: 0 }) : []
+      const next = most > 0 ? dispatcher.take({ max: maxOf(most), ...who, waitMs: 0, isPassing: true }) : []
       await told
       return next
     },

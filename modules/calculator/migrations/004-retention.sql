@@ -1,0 +1,23 @@
+-- Tasks of expressions that have ended are kept for a while only; the expressions stay. Without its tasks an expression
+-- has no root: so it is found here once.
+create index expression_to_sweep on calculator.expression (updated_at)
+  where root is not null and status in ('done', 'failed');
+
+-- Removes at most `most` tasks of expressions that ended before the last kept_ms. Returns how many expressions had any
+-- to be removed: at more than 0 there may be more. Locks those expressions; one that others hold is left to the next look.
+create function calculator.sweep_tasks(kept_ms float8, most int) returns bigint
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  old bigint[] := array(
+    select e.id from calculator.expression e
+      where e.root is not null and e.status in ('done', 'failed')
+        and e.updated_at < clock_timestamp() - interval '1 ms' * kept_ms
+      order by e.updated_at limit 100 for no key update skip locked);
+begin
+  delete from calculator.task t
+    using (select s.expression_id, s.seq from calculator.task s where s.expression_id = any (old) limit most) s
+    where t.expression_id = s.expression_id and t.seq = s.seq;
+  update calculator.expression e set root = null
+    where e.id = any (old) and not exists (select from calculator.task t where t.expression_id = e.id);
+  return cardinality(old);
+end $$;
