@@ -21,20 +21,17 @@ export function ordersHandler({ topic, hold, onStored }: OrdersHandlerNeeds): Ha
     const versions = versionsOf(messages, nowMs, times)
     const newest = newestOfEach(orders.map((order, index) => versioned(order, versions[index])))
     const release = hold(newest.map(({ id }) => id))
-    let stored: readonly SavedOrder[] = []
-    // Not awaited, so that they share a flight with the commit; what fails here fails the transaction.
-    saveHeads(tx, newest).then(
-      ({ rows }) => {
-        stored = rows
-      },
-      () => {},
-    )
-    saveParts(tx, newest).catch(() => {})
+    // Not awaited, so that they share a flight with what follows; what fails here fails the transaction.
     const moved = lanes.map((lane) => ({ ...lane, atMs: times.get(laneName(lane)) ?? 0 }))
     moveLaneTimes(tx, topic, moved).catch(() => {})
+    const saved = await saveHeads(tx, newest)
+    const stored = new Set(saved.map(({ id }) => id))
+    const replaced = saved.filter((each) => each.replaced).map(({ id }) => id)
+    const parts = newest.filter(({ id }) => stored.has(id)).map(({ order }) => order)
+    saveParts(tx, parts, replaced).catch(() => {})
     tx.afterCommit(() => {
       release()
-      onStored(stored)
+      onStored(saved)
     })
   }
 }

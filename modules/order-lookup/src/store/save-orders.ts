@@ -1,4 +1,4 @@
-import type { Queryable, Rows } from '@headrace/database'
+import type { Queryable } from '@headrace/database'
 import type { Order } from '../domain/order.ts'
 import type { Version } from '../domain/versions.ts'
 
@@ -19,9 +19,9 @@ export interface SavedOrder {
  * Stores versions, at most one of each order and in the order of ids, where none newer is stored. Locks the orders' rows
  * in that order against other batches. Its rows tell what was stored.
  */
-export function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Promise<Rows<SavedOrder>> {
+export async function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Promise<readonly SavedOrder[]> {
   const of = <T>(pick: (order: Order) => T) => versions.map(({ order }) => pick(order))
-  return tx.query<SavedOrder>({
+  const { rows } = await tx.query<SavedOrder>({
     name: 'order-lookup.save-heads',
     text: `insert into order_lookup.orders as o (order_uid, track_number, entry, locale, internal_signature, customer_id,
              delivery_service, shardkey, sm_id, date_created, oof_shard,
@@ -51,57 +51,48 @@ export function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): P
       of(({ date_created }) => date_created),
       of(({ oof_shard }) => oof_shard),
       versions.map(({ version }) => version.atMs),
-      ...spotsOf(versions),
+      versions.map(({ version }) => version.origin),
+      versions.map(({ version }) => version.partition),
+      versions.map(({ version }) => version.offset),
     ],
   })
+  return rows
 }
 
 /**
- * Stores what belongs to the versions that `saveHeads` has stored before in this transaction. None of the statements waits
- * for another's answer, so that all of them share a flight.
+ * Stores what belongs to the orders whose heads were stored before in this transaction. None of the statements waits for
+ * another's answer, so that all of them share a flight.
  */
-export async function saveParts(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
+export async function saveParts(tx: Queryable, orders: readonly Order[], replaced: readonly string[]): Promise<void> {
   await Promise.all([
-    saveDeliveries(tx, versions),
-    savePayments(tx, versions),
-    removeItems(tx, versions),
-    insertItems(tx, versions),
+    ...(replaced.length > 0 ? [removeParts(tx, replaced)] : []),
+    insertDeliveries(tx, orders),
+    insertPayments(tx, orders),
+    insertItems(tx, orders),
   ])
 }
 
-/** A version's place, unique among versions: what is stored with it belongs to it. */
-function spotsOf(versions: readonly VersionedOrder[]): [string[], number[], number[]] {
-  return [
-    versions.map(({ version }) => version.origin),
-    versions.map(({ version }) => version.partition),
-    versions.map(({ version }) => version.offset),
-  ]
-}
-
-/** SQL: the orders whose stored version is the one given in the first four parameters, as `mine`. */
-const mine = `select v.order_uid, v.n from unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
-    with ordinality as v(order_uid, origin, partition, "offset", n)
-  join order_lookup.orders o on o.order_uid = v.order_uid and o.version_origin = v.origin
-    and o.version_partition = v.partition and o.version_offset = v."offset"`
-
-function mineOf(versions: readonly VersionedOrder[]): [string[], string[], number[], number[]] {
-  return [versions.map(({ id }) => id), ...spotsOf(versions)]
-}
-
-async function saveDeliveries(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
-  const of = <T>(pick: (delivery: Order['delivery']) => T) => versions.map(({ order }) => pick(order.delivery))
+/** Those of the versions before. */
+async function removeParts(tx: Queryable, ids: readonly string[]): Promise<void> {
   await tx.query({
-    name: 'order-lookup.save-deliveries',
+    name: 'order-lookup.remove-parts',
     replan: true,
-    text: `with mine as (${mine})
-           insert into order_lookup.deliveries (order_uid, name, phone, zip, city, address, region, email)
-           select mine.order_uid, d.name, d.phone, d.zip, d.city, d.address, d.region, d.email
-           from mine join unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-             with ordinality as d(name, phone, zip, city, address, region, email, n) using (n)
-           on conflict (order_uid) do update set name = excluded.name, phone = excluded.phone, zip = excluded.zip,
-             city = excluded.city, address = excluded.address, region = excluded.region, email = excluded.email`,
+    text: `with d as (delete from order_lookup.deliveries where order_uid = any($1)),
+             p as (delete from order_lookup.payments where order_uid = any($1))
+           delete from order_lookup.items where order_uid = any($1)`,
+    values: [ids],
+  })
+}
+
+async function insertDeliveries(tx: Queryable, orders: readonly Order[]): Promise<void> {
+  const of = <T>(pick: (delivery: Order['delivery']) => T) => orders.map(({ delivery }) => pick(delivery))
+  await tx.query({
+    name: 'order-lookup.insert-deliveries',
+    text: `insert into order_lookup.deliveries (order_uid, name, phone, zip, city, address, region, email)
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::text[])`,
     values: [
-      ...mineOf(versions),
+      orders.map(({ order_uid }) => order_uid),
       of(({ name }) => name),
       of(({ phone }) => phone),
       of(({ zip }) => zip),
@@ -113,27 +104,16 @@ async function saveDeliveries(tx: Queryable, versions: readonly VersionedOrder[]
   })
 }
 
-async function savePayments(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
-  const of = <T>(pick: (payment: Order['payment']) => T) => versions.map(({ order }) => pick(order.payment))
+async function insertPayments(tx: Queryable, orders: readonly Order[]): Promise<void> {
+  const of = <T>(pick: (payment: Order['payment']) => T) => orders.map(({ payment }) => pick(payment))
   await tx.query({
-    name: 'order-lookup.save-payments',
-    replan: true,
-    text: `with mine as (${mine})
-           insert into order_lookup.payments (order_uid, transaction, request_id, currency, provider, amount,
+    name: 'order-lookup.insert-payments',
+    text: `insert into order_lookup.payments (order_uid, transaction, request_id, currency, provider, amount,
              payment_dt, bank, delivery_cost, goods_total, custom_fee)
-           select mine.order_uid, p.transaction, p.request_id, p.currency, p.provider, p.amount, p.payment_dt, p.bank,
-             p.delivery_cost, p.goods_total, p.custom_fee
-           from mine join unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
-               $11::text[], $12::bigint[], $13::bigint[], $14::bigint[])
-             with ordinality as p(transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost,
-               goods_total, custom_fee, n) using (n)
-           on conflict (order_uid) do update set transaction = excluded.transaction,
-             request_id = excluded.request_id, currency = excluded.currency, provider = excluded.provider,
-             amount = excluded.amount, payment_dt = excluded.payment_dt, bank = excluded.bank,
-             delivery_cost = excluded.delivery_cost, goods_total = excluded.goods_total,
-             custom_fee = excluded.custom_fee`,
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+             $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])`,
     values: [
-      ...mineOf(versions),
+      orders.map(({ order_uid }) => order_uid),
       of(({ transaction }) => transaction),
       of(({ request_id }) => request_id),
       of(({ currency }) => currency),
@@ -148,36 +128,19 @@ async function savePayments(tx: Queryable, versions: readonly VersionedOrder[]):
   })
 }
 
-/** The items of the version before; another statement than the insert, which must not meet them. */
-async function removeItems(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
-  await tx.query({
-    name: 'order-lookup.remove-items',
-    replan: true,
-    text: `with mine as (${mine}) delete from order_lookup.items i using mine where i.order_uid = mine.order_uid`,
-    values: mineOf(versions),
-  })
-}
-
-async function insertItems(tx: Queryable, versions: readonly VersionedOrder[]): Promise<void> {
-  const items = versions.flatMap(({ order }, index) =>
-    order.items.map((item, place) => ({ item, n: index + 1, ordinal: place + 1 })),
+async function insertItems(tx: Queryable, orders: readonly Order[]): Promise<void> {
+  const items = orders.flatMap(({ order_uid, items: own }) =>
+    own.map((item, index) => ({ item, order_uid, ordinal: index + 1 })),
   )
   const of = <T>(pick: (item: Order['items'][number]) => T) => items.map(({ item }) => pick(item))
   await tx.query({
     name: 'order-lookup.insert-items',
-    replan: true,
-    text: `with mine as (${mine})
-           insert into order_lookup.items (order_uid, ordinal, chrt_id, track_number, price, rid, name, sale, size,
+    text: `insert into order_lookup.items (order_uid, ordinal, chrt_id, track_number, price, rid, name, sale, size,
              total_price, nm_id, brand, status)
-           select mine.order_uid, i.ordinal, i.chrt_id, i.track_number, i.price, i.rid, i.name, i.sale, i.size,
-             i.total_price, i.nm_id, i.brand, i.status
-           from mine join unnest($5::bigint[], $6::int[], $7::bigint[], $8::text[], $9::bigint[], $10::text[],
-               $11::text[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[])
-             as i(n, ordinal, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand, status)
-             using (n)`,
+           select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+             $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])`,
     values: [
-      ...mineOf(versions),
-      items.map(({ n }) => n),
+      items.map(({ order_uid }) => order_uid),
       items.map(({ ordinal }) => ordinal),
       of(({ chrt_id }) => chrt_id),
       of(({ track_number }) => track_number),
