@@ -3,7 +3,7 @@ import type { Log } from '@headrace/log'
 import { type FaultPoints, hasCode, messageOf, PlatformError } from '@headrace/runtime'
 import type { CarrierPosition } from '@headrace/transport'
 import { MessageError } from './errors.ts'
-import { type Lane, type LaneAddress, type LaneMove, moveCarrier, moveLanes, recordTrial, wholeBatch } from './lanes.ts'
+import { keepPlaces, type Lane, type LaneAddress, type LaneMove, moveLanes, recordTrial, wholeBatch } from './lanes.ts'
 import { blockKey, ensureParkedKeys, insertParked, lockParkedKeys, type Parking } from './parking-store.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents, Delivery } from './types.ts'
@@ -130,7 +130,9 @@ export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): P
     const now = runs.flatMap(({ messages }) => messages.filter((message) => !waits(message)))
     const later = runs.flatMap(({ messages }) => messages.filter(waits).map((message) => toQueue(rules, message)))
     if (later.length > 0) await enqueue(rules, tx, later)
-    for (const { lane, move } of runs) if (move !== undefined) await moveCarrier(tx, lane, move.carrier, move.next)
+    // Not awaited, so that it shares a flight with what follows; what fails here fails the transaction.
+    const moves = runs.flatMap(({ lane, move }) => (move === undefined ? [] : [{ lane, ...move }]))
+    if (moves.length > 0) keepPlaces(tx, moves).catch(() => {})
     if (rules.handle !== undefined && now.length > 0)
       await rules.handle(
         tx,

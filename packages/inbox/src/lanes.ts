@@ -200,20 +200,19 @@ export async function carrierPosition(
   return row && { incarnation: row.incarnation, number: row.next_number }
 }
 
-/** Keeps where to resume in a carrier, moved together with the lane. */
-export async function moveCarrier(
+/** Keeps where lanes of one group and topic resume in their carriers, moved together with them. */
+export async function keepPlaces(
   tx: Queryable,
-  place: LanePlace,
-  carrier: string,
-  next: CarrierPosition,
+  moves: readonly { readonly lane: LanePlace; readonly carrier: string; readonly next: CarrierPosition }[],
 ): Promise<void> {
+  const rows = moves.map(({ lane, carrier, next }) => ({ partition: lane.partition, carrier, ...next }))
   await tx.query({
     name: 'carrier.move',
     text: `insert into headrace.carrier_position (group_name, topic, partition, carrier, incarnation, next_number)
-           values ($1, $2, $3, $4, $5, $6)
+           select $1, $2, * from json_to_recordset($3) as m(partition int, carrier text, incarnation text, number bigint)
            on conflict (group_name, topic, partition, carrier)
              do update set incarnation = excluded.incarnation, next_number = excluded.next_number`,
-    values: [place.group, place.topic, place.partition, carrier, next.incarnation, next.number],
+    values: [moves[0]?.lane.group, moves[0]?.lane.topic, JSON.stringify(rows)],
   })
 }
 

@@ -106,11 +106,7 @@ const proofs: readonly {
     mutants: [
       {
         name: 'it is moved one too far',
-        change: replaced(
-          'carrier.move',
-          'values ($1, $2, $3, $4, $5, $6)',
-          'values ($1, $2, $3, $4, $5, $6::bigint + 1)',
-        ),
+        change: replaced('carrier.move', '$1, $2, *', '$1, $2, partition, carrier, incarnation, number + 1'),
       },
     ],
   },
