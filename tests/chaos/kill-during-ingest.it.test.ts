@@ -35,7 +35,7 @@ describe('a process that is killed while it accepts and processes', () => {
       t.diagnostic(
         `accepted ${sent.accepted.size}, unanswered ${sent.unknown}, in the log ${logged}, refused ${sent.refused}`,
       )
-      assert.ok(sent.accepted.size > 1_000, `only ${sent.accepted.size} messages were accepted`)
+      assert.ok(sent.accepted.size > 200, `only ${sent.accepted.size} messages were accepted`)
       assert.ok(logged >= sent.accepted.size)
     } finally {
       loading.abort()

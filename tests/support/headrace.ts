@@ -33,7 +33,8 @@ const main = fileURLToPath(new URL('../../apps/platform/bin/headrace.mjs', impor
 
 /** Starts `headrace run` and waits until it is ready. Throws with its output when it ends or takes too long. */
 export async function startHeadrace(options: HeadraceOptions): Promise<Headrace> {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], LOG_LEVEL: 'warn', ...options.environment }
+  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env
+  const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, LOG_LEVEL: 'warn', ...options.environment }
   const child = spawn(process.execPath, [main, 'run', ...(options.args ?? [])], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

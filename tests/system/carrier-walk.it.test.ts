@@ -60,7 +60,7 @@ describe('the walk from one broker to another under load', () => {
       t.diagnostic(
         `accepted ${sent.accepted.size}, unanswered ${sent.unknown}, in the log ${logged}, refused ${sent.refused}`,
       )
-      assert.ok(sent.accepted.size > 200, `only ${sent.accepted.size} messages were accepted`)
+      assert.ok(sent.accepted.size > 100, `only ${sent.accepted.size} messages were accepted`)
     } finally {
       loading.abort()
       await headrace.stop()

@@ -16,7 +16,7 @@ const shapes: Readonly<Record<string, ShopShape>> = {
   'seven processes over Kafka, Redis and two databases': { replicas: 3, isDivided: true, carrier: 'kafka' },
   'three processes over NATS, Redis and one database': { replicas: 1, carrier: 'nats' },
 }
-const timeoutMs = 6_000
+const timeoutMs = 8_000
 /** Generous: only reached where something is wrong. */
 const patienceMs = 120_000
 

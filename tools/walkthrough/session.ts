@@ -24,7 +24,8 @@ export class Session implements AsyncDisposable {
 
   constructor(directory: string, env: Readonly<Record<string, string>>) {
     this.directory = directory
-    const variables = { PATH: `${programs}:${process.env['PATH']}`, HOME: directory, ...env }
+    const { PATH, TMPDIR, NODE_COMPILE_CACHE } = process.env
+    const variables = { PATH: `${programs}:${PATH}`, HOME: directory, TMPDIR, NODE_COMPILE_CACHE, ...env }
     // A process group of its own, so that whatever a page leaves running can be ended.
     this.#shell = spawn('bash', ['--norc'], {
       cwd: directory,

@@ -46,7 +46,8 @@ describe('the pipeline', () => {
       const { status, body } = await post(`${url}/api/v1/ingest`, { source: 's', data: 'hello' })
       assert.equal(status, 200, JSON.stringify(body))
       await processed(url, body['messageId'])
-      const ready = await get(`${url}/ready`)
+      let ready = await get(`${url}/ready`)
+      await untilTrue('it is ready', async () => (ready = await get(`${url}/ready`)).status === 200, patienceMs)
       const brokers = type === 'composite' ? { 'broker:nats': 'ok', 'broker:kafka': 'ok' } : { broker: 'ok' }
       assert.deepEqual(ready.body, { status: 'ready', database: 'ok', keyvalue: 'ok', ...brokers })
       const shown = await get(`${url}/api/v1/status`)
@@ -72,23 +73,25 @@ describe('a composite whose broker is away', () => {
       assert.equal(status, 200)
       await processed(url, body['messageId'])
       await untilTrue('nats is shown away', async () => (await stats())?.['nats']?.healthy === false, patienceMs)
-      const ready = await get(`${url}/ready`)
-      assert.equal(ready.status, 503)
-      assert.equal(ready.body['broker:kafka'], 'ok')
-      assert.notEqual(ready.body['broker:nats'], 'ok')
+      const onlyNatsIsAway = async () => {
+        const { status, body: parts } = await get(`${url}/ready`)
+        return status === 503 && parts['broker:kafka'] === 'ok' && parts['broker:nats'] !== 'ok'
+      }
+      await untilTrue('nats alone is away', onlyNatsIsAway, patienceMs)
+      await untilTrue('kafka has it', async () => (await stats())?.['kafka']?.lag === 0, patienceMs)
       const away = await stats()
-      assert.deepEqual([away?.['nats']?.lag, away?.['kafka']?.lag, away?.['total']?.healthy], [1, 0, false])
+      assert.deepEqual([away?.['nats']?.lag, away?.['total']?.healthy], [1, false])
     } finally {
       await nats.start()
     }
     await untilTrue('nats has it, too', async () => (await stats())?.['total']?.published === 4, patienceMs)
     await untilTrue('all are well', async () => (await stats())?.['total']?.healthy === true, patienceMs)
-    assert.equal((await stats())?.['nats']?.lag, 0)
+    await untilTrue('nats lags no more', async () => (await stats())?.['nats']?.lag === 0, patienceMs)
     await untilTrue('it is ready again', async () => (await get(`${url}/ready`)).status === 200, patienceMs)
   })
 
   it('fail-fast: says that it does not know, then refuses, and the same key is accepted once all are back', async () => {
-    const env = { ...addresses(), QUEUE_TYPE: 'composite', KAFKA_TOPIC: 'fast', INGEST_CONFIRM_TIMEOUT_MS: '500' }
+    const env = { ...addresses(), QUEUE_TYPE: 'composite', KAFKA_TOPIC: 'fast', INGEST_CONFIRM_TIMEOUT_MS: '1500' }
     await using running = await testPlatform({ env })
     const url = running.at('gateway')
     const send = (key: string) => post(`${url}/api/v1/ingest`, { source: 's', data: key }, { 'idempotency-key': key })

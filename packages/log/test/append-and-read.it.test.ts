@@ -219,7 +219,7 @@ describe('read', () => {
     await writer.database.query({ text: `update headrace.log_head set last_at = now() + interval '3 hours'` })
     await writer.log.inTransaction((tx) => tx.append(message('t', 'm')))
     const partition = partitionOf('m')
-    await reader.log.available('t', partition, 1, AbortSignal.timeout(5_000))
+    await reader.log.available('t', partition, 1, AbortSignal.timeout(30_000))
     const [read] = await reader.log.read({ topic: 't', partition, ...all })
     assert.equal(read?.id, 'm')
   })

@@ -10,7 +10,7 @@ describe('available', () => {
     await using there = await startProcess(here.url)
     await here.log.declareTopic('t')
     const partition = partitionOf('k')
-    const signal = AbortSignal.timeout(5_000)
+    const signal = AbortSignal.timeout(30_000)
     for (const [offset, { log }] of [
       [1, here],
       [2, there],
@@ -26,7 +26,7 @@ describe('available', () => {
   it('resolves although no ring comes, by its poll', async () => {
     await using test = await startLog()
     await test.log.declareTopic('t')
-    const signal = AbortSignal.timeout(5_000)
+    const signal = AbortSignal.timeout(30_000)
     const waits = test.log.available('t', 0, 1, signal)
     await test.database.query({ text: `update headrace.log_head set next_offset = 2 where partition = 0` })
     await waits

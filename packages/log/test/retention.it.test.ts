@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openDatabase } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
-import { type FaultPoints, noFaults } from '@headrace/runtime'
+import { type FaultPoints, noFaults, withDeadline } from '@headrace/runtime'
 import { partitionOf, postgresTransport } from '@headrace/transport'
 import { dropPassedChildren } from '../src/index.ts'
 import { attachChildren } from '../src/retention.ts'
@@ -13,6 +13,8 @@ import { appendPast, attachPast, children, childTables, reader } from './support
 import { type LogProcess, message, startLog, startProcess } from './support/process.ts'
 
 const hourMs = 3_600_000
+/** Less than the detach's own patience, in ms. */
+const soonMs = 9_000
 
 function needsOf({ database }: LogProcess, faults: FaultPoints = noFaults) {
   return { database, faults, onError: (error: unknown) => assert.fail(String(error)) }
@@ -176,10 +178,9 @@ describe('dropPassedChildren', () => {
     const dropping = dropPassedChildren(needsOf(test), hourMs)
     await untilTrue('the detach waits', () => detachPending(test))
     const started = startProcess(test.url).then((process) => process[Symbol.asyncDispose]())
-    const soon = await Promise.race([started.then(() => 'started'), late(3_000)])
-    await open.end()
-    await Promise.all([started, dropping])
-    assert.equal(soon, 'started')
+    const late = () => new Error('no process starts while the detach waits')
+    await withDeadline(started, soonMs, late).finally(open.end)
+    await dropping
     assert.equal((await children(test.database)).at(-1), made.at(-1))
   })
 
@@ -189,10 +190,9 @@ describe('dropPassedChildren', () => {
     const open = await openReader(test.url)
     await untilTrue('the detach waits', () => detachPending(test))
     const stopping = process[Symbol.asyncDispose]()
-    const soon = await Promise.race([stopping.then(() => 'stopped'), late(3_000)])
-    await open.end()
-    await stopping
-    assert.equal(soon, 'stopped')
+    await withDeadline(stopping, soonMs, () => new Error('the log does not stop while the detach waits')).finally(
+      open.end,
+    )
     await dropPassedChildren(needsOf(test), hourMs)
     assert.deepEqual(await childTables(test.database), await children(test.database))
   })
@@ -269,11 +269,6 @@ async function append({ log }: LogProcess, count: number): Promise<void> {
 }
 
 const keyOfPartition1 = Array.from({ length: 200 }, (_, n) => `k${n}`).find((key) => partitionOf(key) === 1) ?? ''
-
-async function late(ms: number): Promise<string> {
-  await new Promise((resolve) => setTimeout(resolve, ms))
-  return 'late'
-}
 
 async function cancelledDetach({ database, url }: LogProcess, child: string): Promise<void> {
   await using detacher = openDatabase({ url, maxConnections: 1 })
