@@ -14,7 +14,7 @@ describe('orders and payments over HTTP', { timeout: 120_000 }, () => {
   let shop: Shop
 
   before(async () => {
-    platform = await testPlatform({ only: 'payments,orders,gateway', env: { PAYMENT_TIMEOUT_MS: '3s' } })
+    platform = await testPlatform({ only: 'payments,orders,gateway', env: { PAYMENT_TIMEOUT_MS: '6s' } })
     url = platform.at('gateway')
     shop = shopAt(url)
   })

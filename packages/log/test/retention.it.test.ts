@@ -189,7 +189,7 @@ describe('dropPassedChildren', () => {
     const process = await startProcess(test.url, { retentionMs: hourMs, everyMs: 10 })
     const open = await openReader(test.url)
     await untilTrue('the detach waits', () => detachPending(test))
-    const stopping = process[Symbol.asyncDispose]()
+    const stopping = Promise.resolve(process[Symbol.asyncDispose]())
     await withDeadline(stopping, soonMs, () => new Error('the log does not stop while the detach waits')).finally(
       open.end,
     )
