@@ -1,5 +1,5 @@
 import type { Queryable } from '@headrace/database'
-import { type OnBackgroundError, PlatformError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { type OnBackgroundError, PlatformError, type Running, sleep, startLoop, untilAborted } from '@headrace/runtime'
 import type { Relay } from './relay.ts'
 
 export interface HealingNeeds {
@@ -31,17 +31,19 @@ export function startHealing(needs: HealingNeeds, relays: () => readonly Relay[]
     async run(signal) {
       await sleep(stalledMs / 2, signal)
       if (signal.aborted) return
-      for (const relay of relays()) await heal(relay)
+      for (const relay of relays()) await heal(relay, signal)
     },
     onError: needs.onError,
   })
 
-  async function heal(relay: Relay): Promise<void> {
+  async function heal(relay: Relay, signal: AbortSignal): Promise<void> {
     const { transport, topic } = relay.provider
     const of = { provider: transport.name, topic, partitions: relay.partitions }
     const waiting = await waitingLanes(needs.database, of)
     for (const lane of waiting) {
-      if (!isOverdue(`${transport.name} ${topic} ${lane.partition}`, lane.position, await lacks(relay, lane))) continue
+      const isCertain = await untilAborted(lacks(relay, lane), signal)
+      if (signal.aborted) return
+      if (!isOverdue(`${transport.name} ${topic} ${lane.partition}`, lane.position, isCertain === true)) continue
       const text = `${transport.name} confirmed more of ${topic}/${lane.partition} than it holds: sent again from ${lane.position}`
       needs.onError(new PlatformError('LANE_GAP', text, { details: { ...of, partition: lane.partition } }), 'relay')
       relay.backToGroups(lane.partition)

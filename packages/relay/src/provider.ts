@@ -1,4 +1,4 @@
-import { hasCode, PlatformError, sleep, withDeadline } from '@headrace/runtime'
+import { hasCode, PlatformError, sleep } from '@headrace/runtime'
 import type { OutgoingMessage, Transport } from '@headrace/transport'
 import { Breaker, type BreakerState } from './breaker.ts'
 import { Pace } from './pace.ts'
@@ -14,6 +14,9 @@ export interface ProviderCounts {
   readonly published: number
   readonly failed: number
 }
+
+/** How long a stop waits for a publish under way, in ms; what is cut off then is published again later. */
+const stopGraceMs = 1_000
 
 /** What carries a topic to one provider: its breaker, and one publish at a time for each of its partitions. */
 export class Provider {
@@ -84,12 +87,30 @@ export class Provider {
     while (!this.breaker.enter()) await sleep(pauseMs, AbortSignal.any([signal, this.#back.signal]))
     try {
       signal.throwIfAborted()
-      const answer = await withDeadline(call(), this.#timeoutMs, () => this.#late())
+      const answer = await this.#answer(call(), signal)
       this.breaker.succeeded()
       return answer
     } catch (error) {
       this.#judge(error, signal)
       throw error
+    }
+  }
+
+  /** What a call comes to, unless it is late, or goes on for more than a moment when we are to stop. */
+  async #answer<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const waiting = (ms: number) => setTimeout(() => reject(this.#late(ms)), ms)
+    let timer = waiting(this.#timeoutMs)
+    const hurry = () => {
+      clearTimeout(timer)
+      timer = waiting(Math.min(stopGraceMs, this.#timeoutMs))
+    }
+    signal.addEventListener('abort', hurry, { once: true })
+    try {
+      return await Promise.race([call, late])
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', hurry)
     }
   }
 
@@ -116,8 +137,8 @@ export class Provider {
     this.#busy.set(carried, free)
   }
 
-  #late(): Error {
-    const text = `${this.transport.name} did not confirm within ${this.#timeoutMs} ms`
+  #late(ms: number): Error {
+    const text = `${this.transport.name} did not confirm within ${ms} ms`
     return new PlatformError('PUBLISH_UNKNOWN', text)
   }
 

@@ -1,7 +1,14 @@
 import type { Database } from '@headrace/database'
 import { declareLeases, type Membership, startLeases } from '@headrace/inbox'
 import type { Log } from '@headrace/log'
-import { type FaultPoints, type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+import {
+  type FaultPoints,
+  type OnBackgroundError,
+  type Running,
+  sleep,
+  startLoop,
+  untilAborted,
+} from '@headrace/runtime'
 import { logPartitions, type Transport } from '@headrace/transport'
 import { CursorMover } from './cursor-mover.ts'
 import { declareCursors } from './cursors.ts'
@@ -78,7 +85,7 @@ export async function startRelay(
     name: `${transport.name} ${topic}`,
     async run(signal) {
       await recordHealth(database, place, provider.breaker)
-      const seen = await incarnationOf(transport, topic, onError)
+      const seen = await untilAborted(incarnationOf(transport, topic, onError), signal)
       if (seen !== undefined && seen !== incarnation) {
         incarnation = seen
         for (const relay of running.values()) relay.again()

@@ -1,4 +1,4 @@
-import { PlatformError, withDeadline } from '@headrace/runtime'
+import { PlatformError, untilAborted, withDeadline } from '@headrace/runtime'
 import {
   type Batch,
   type CarrierPosition,
@@ -24,8 +24,10 @@ import { Topics } from './topics.ts'
 
 /** How old what we know of a topic may be when somebody asks for its incarnation, in ms. */
 const incarnationMs = 1_000
+/** How long a stop waits for publishes under way, in ms; then they end as unknown. */
+const stopGraceMs = 1_000
 /** Longest wait at the stop for hints that nobody depends on, in ms. */
-const farewellMs = 2_000
+const farewellMs = 1_000
 
 /**
  * Carries messages in Kafka's topics: positions are offsets counted from 1, the incarnation is the topic's id. Connects
@@ -136,7 +138,7 @@ class Kafka implements Transport {
   }
 
   async #stop(): Promise<void> {
-    await Promise.all(this.#publishing)
+    await untilAborted(Promise.all(this.#publishing), AbortSignal.timeout(stopGraceMs))
     await Promise.all([abandon(this.#consumer), this.#publisher.stop(), this.#sayFarewell()])
     await abandon(this.#admin)
     await this.#fetcher.stop()

@@ -1,4 +1,4 @@
-import { withDeadline } from '@headrace/runtime'
+import { untilAborted, withDeadline } from '@headrace/runtime'
 import { messageBytes, type OutgoingMessage, PublishError } from '@headrace/transport'
 import { abandon, type KafkaProducer, producerClient } from './clients.ts'
 import { publishFailure, unavailable } from './failures.ts'
@@ -18,6 +18,7 @@ const overheadBytes = 400
 export class Publisher {
   readonly #settings: KafkaSettings
   readonly #topics: Topics
+  readonly #stopping = new AbortController()
   #producer: KafkaProducer | undefined
 
   constructor(settings: KafkaSettings, topics: Topics) {
@@ -42,7 +43,9 @@ export class Publisher {
     }
   }
 
+  /** Cuts off what is under way, as unknown. */
   async stop(): Promise<void> {
+    this.#stopping.abort()
     const producer = this.#producer
     this.#producer = undefined
     if (producer !== undefined) await abandon(producer)
@@ -50,9 +53,12 @@ export class Publisher {
 
   async #requirePlace(topic: string, partition: number): Promise<void> {
     const { publishDeadlineMs } = this.#settings
+    const { signal } = this.#stopping
     try {
       const late = () => new Error(`no answer within ${publishDeadlineMs} ms`)
-      const { leaders } = await withDeadline(this.#topics.get(topic), publishDeadlineMs, late)
+      const found = await withDeadline(untilAborted(this.#topics.get(topic), signal), publishDeadlineMs, late)
+      if (found === undefined) throw new Error('the carrier has stopped')
+      const { leaders } = found
       if (partition >= leaders.length) throw new Error(`${topic} has ${leaders.length} partitions, none ${partition}`)
     } catch (error) {
       const { message } = unavailable(`publishing to ${topic}`, error)
@@ -70,7 +76,9 @@ export class Publisher {
       const text = `publishing to ${topic}/${partition}: no answer within ${this.#settings.publishDeadlineMs} ms`
       return new PublishError('unknown', text)
     }
-    await withDeadline(producer.send({ messages }), Math.max(leftMs, 1), late)
+    const sending = untilAborted(producer.send({ messages }), this.#stopping.signal)
+    const isConfirmed = (await withDeadline(sending, Math.max(leftMs, 1), late)) !== undefined
+    if (!isConfirmed) throw new PublishError('unknown', `publishing to ${topic}/${partition}: cut off by the stop`)
   }
 
   #requireSize(messages: readonly OutgoingMessage[]): void {

@@ -1,4 +1,4 @@
-import { messageOf, PlatformError } from '@headrace/runtime'
+import { messageOf, PlatformError, untilAborted } from '@headrace/runtime'
 import {
   type Batch,
   type Durability,
@@ -18,7 +18,6 @@ import { type EncodedMessage, NobodyListens, publication } from './publication.t
 import { readStream } from './reading.ts'
 import { type Session, Sessions } from './session.ts'
 import { declareStream, heldIn, presentIncarnation, requireTopic, subjectOf } from './streams.ts'
-import { untilAborted } from './until-aborted.ts'
 
 /**
  * Carries messages in JetStream: a stream for each topic, 16 partitions on subjects of their own, positions are the
@@ -28,6 +27,9 @@ import { untilAborted } from './until-aborted.ts'
 export function natsTransport(options: NatsOptions): Transport {
   return new Nats(natsSettings(options))
 }
+
+/** How long a stop waits for publishes under way, in ms. */
+const stopGraceMs = 1_000
 
 class Nats implements Transport {
   readonly name = 'nats'
@@ -89,7 +91,8 @@ class Nats implements Transport {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all(this.#publishing)
+    await untilAborted(Promise.all(this.#publishing), AbortSignal.timeout(stopGraceMs))
+    // Ends what is still under way, as unknown.
     await this.#sessions.stop()
   }
 

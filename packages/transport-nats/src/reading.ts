@@ -1,4 +1,4 @@
-import { messageOf, PlatformError, sleep } from '@headrace/runtime'
+import { messageOf, PlatformError, sleep, untilAborted } from '@headrace/runtime'
 import type { Batch, CarrierPosition, ReadFrom } from '@headrace/transport'
 import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
@@ -7,7 +7,6 @@ import type { NatsSettings } from './options.ts'
 import { Puller, type PullOptions } from './puller.ts'
 import type { Session, Sessions } from './session.ts'
 import { declareStream, incarnationMs, incarnationOf, presentIncarnation, streamOf, subjectsOf } from './streams.ts'
-import { untilAborted } from './until-aborted.ts'
 
 export interface ReadNeeds {
   readonly sessions: Sessions
@@ -30,7 +29,7 @@ export async function* readStream(needs: ReadNeeds, from: ReadFrom, options: Pul
     const { session, incarnation, name } = opened
     const puller = new Puller(session, { stream: streamOf(needs.topic), name }, options)
     try {
-      for await (const batch of pulled(needs, opened, puller)) {
+      for await (const batch of pulled(needs, opened, puller, options.signal)) {
         const last = batch.messages.at(-1)
         if (last !== undefined) next = { incarnation, number: last.position + 1 }
         yield batch
@@ -51,14 +50,19 @@ interface OpenConsumer {
 }
 
 /** Batches of one consumer, until it ends or the stream is another. */
-async function* pulled(needs: ReadNeeds, opened: OpenConsumer, puller: Puller): AsyncGenerator<Batch> {
+async function* pulled(
+  needs: ReadNeeds,
+  opened: OpenConsumer,
+  puller: Puller,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
   const { topic } = needs
   const { session, incarnation } = opened
   while (true) {
     const delivered = await puller.next(incarnationMs)
     if (delivered === undefined || puller.aborted) return
     if (delivered.length === 0) {
-      if ((await presentIncarnation(session, topic)) !== incarnation) return
+      if ((await untilAborted(presentIncarnation(session, topic), signal)) !== incarnation) return
       continue
     }
     const { atEnd } = puller
