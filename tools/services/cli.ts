@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { containerIn, containerState, containerUp, hasEngine, inDocker } from './docker.ts'
 import { killNode, logOf, pidOf, startNode, stopNode } from './server-process.ts'
 import {
   answersAt,
@@ -26,7 +27,8 @@ options
   --port-redis N         6379
   --nodes N              nodes of Kafka and NATS (1)
   --dir PATH             where data, logs and pids are (.services)
-An address in KAFKA_BROKERS, NATS_URL or REDIS_URL at which somebody answers is taken as it is, and nothing is started.`
+An address in KAFKA_BROKERS, NATS_URL or REDIS_URL at which somebody answers is taken as it is, and nothing is started.
+Where a Docker engine answers, single nodes run in containers (SERVICES_DOCKER=off: never); otherwise as processes here.`
 
 const variables = { kafka: 'KAFKA_BROKERS', nats: 'NATS_URL', redis: 'REDIS_URL' } as const
 const schemes = { kafka: '', nats: 'nats://', redis: 'redis://' } as const
@@ -100,8 +102,16 @@ async function up(request: Request): Promise<number> {
 async function bringUpOrTake(request: Request, name: ServiceName): Promise<string> {
   const given = process.env[variables[name]]
   if (given && (await answersAt(given))) return `${name}  ${given}  (from ${variables[name]})`
-  const { addresses } = await bringUp(wantedOf(request, name))
+  const wanted = wantedOf(request, name)
+  if (await belongsInDocker(wanted)) return `${name}  ${(await containerUp(wanted)).address}`
+  const { addresses } = await bringUp(wanted)
   return `${name}  ${addresses.join()}`
+}
+
+/** What was started as a process stays one; several nodes know each other only as processes. */
+async function belongsInDocker({ directory, name, nodes }: Wanted): Promise<boolean> {
+  if ((await standingIn(directory, name)) !== undefined) return false
+  return nodes === 1 && ((await containerIn(directory, name)) !== undefined || (await hasEngine()))
 }
 
 function wantedOf({ directory, count, ports }: Request, name: ServiceName): Wanted {
@@ -110,16 +120,19 @@ function wantedOf({ directory, count, ports }: Request, name: ServiceName): Want
 }
 
 async function down(request: Request): Promise<number> {
+  await eachContainer(request, 'stop')
   await eachNode(request, ({ directory }) => stopNode(directory))
   return 0
 }
 
 async function kill(request: Request): Promise<number> {
+  await eachContainer(request, 'kill')
   await eachNode(request, ({ directory }) => killNode(directory))
   return 0
 }
 
 async function restart(request: Request): Promise<number> {
+  await eachContainer(request, 'restart')
   await eachNode(request, ({ directory }) => stopNode(directory))
   await eachNode(request, (node) => startNode(node, 'nobody'))
   return status(request)
@@ -128,6 +141,13 @@ async function restart(request: Request): Promise<number> {
 async function status(request: Request): Promise<number> {
   let allRun = true
   for (const name of request.services) {
+    const container = await containerIn(request.directory, name)
+    if (container !== undefined) {
+      const state = await containerState(container)
+      allRun &&= state === 'running'
+      console.log(`${container.name}  ${container.address}  ${state}  docker logs ${container.name}`)
+      continue
+    }
     const standing = await standingIn(request.directory, name)
     if (standing === undefined) console.log(`${name}  was not started`)
     for (const [at, { name: node, directory }] of (standing?.nodes ?? []).entries()) {
@@ -144,10 +164,17 @@ async function status(request: Request): Promise<number> {
 async function env({ services, directory }: Request): Promise<number> {
   for (const name of services) {
     const standing = await standingIn(directory, name)
-    const addresses = standing?.addresses.map((address) => schemes[name] + address)
+    const container = await containerIn(directory, name)
+    const found = container === undefined ? standing?.addresses : [container.address]
+    const addresses = found?.map((address) => schemes[name] + address)
     if (addresses !== undefined) console.log(`export ${variables[name]}=${addresses.join()}`)
   }
   return 0
+}
+
+async function eachContainer({ services, directory }: Request, verb: 'stop' | 'kill' | 'restart'): Promise<void> {
+  const containers = await Promise.all(services.map((name) => containerIn(directory, name)))
+  await Promise.all(containers.map((container) => container && inDocker(verb, container)))
 }
 
 async function eachNode(request: Request, act: (node: Standing['nodes'][number]) => Promise<void>): Promise<void> {

@@ -5,10 +5,10 @@ import { cached } from './cache.ts'
 import { programNamed, retried, run } from './run.ts'
 import type { ServerNode } from './server-process.ts'
 
-const version = '4.4.0'
+export const kafkaVersion = '4.4.0'
 const bindingVersion = '2.25.5'
 /** The same for every cluster, so that one formatted directory serves all. */
-const clusterId = Buffer.from('headrace-loopbac').toString('base64url')
+export const kafkaClusterId = Buffer.from('headrace-loopbac').toString('base64url')
 
 export interface KafkaPorts {
   readonly client: number
@@ -67,11 +67,12 @@ async function prepare(plan: KafkaPlan, index: number, directory: string): Promi
   await writeFile(join(directory, 'log4j2.properties'), logging)
 }
 
-function properties(plan: KafkaPlan, index: number, data: string): string {
+/** A node's settings, as in server.properties. */
+export function kafkaSettings(plan: KafkaPlan, index: number, data: string): Readonly<Record<string, string>> {
   const { client, second, controller } = plan.ports[index] as KafkaPorts // by whoever counts the nodes
   const replicas = String(Math.min(plan.ports.length, 3))
   const clients = [`CLIENT://127.0.0.1:${client}`, ...(second === undefined ? [] : [`SECOND://127.0.0.1:${second}`])]
-  const settings: Record<string, string> = {
+  return {
     'process.roles': 'broker,controller',
     'node.id': String(index + 1),
     'controller.quorum.voters': plan.ports.map((ports, at) => `${at + 1}@127.0.0.1:${ports.controller}`).join(),
@@ -97,7 +98,10 @@ function properties(plan: KafkaPlan, index: number, data: string): string {
     'num.io.threads': '4',
     ...plan.properties,
   }
-  return Object.entries(settings)
+}
+
+function properties(plan: KafkaPlan, index: number, data: string): string {
+  return Object.entries(kafkaSettings(plan, index, data))
     .map(([name, value]) => `${name}=${value}\n`)
     .join('')
 }
@@ -126,7 +130,7 @@ async function javaProgram(): Promise<string> {
 async function libraries(): Promise<string> {
   const { KAFKA_HOME } = process.env
   if (KAFKA_HOME) return join(KAFKA_HOME, 'libs')
-  return join(await cached(`kafka-${version}`, download), 'libs')
+  return join(await cached(`kafka-${kafkaVersion}`, download), 'libs')
 }
 
 async function download(folder: string): Promise<void> {
@@ -143,7 +147,7 @@ const projectModel = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <groupId>headrace</groupId><artifactId>kafka-server</artifactId><version>1</version>
   <dependencies>
     <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version>
       <exclusions><exclusion><groupId>org.apache.kafka</groupId><artifactId>kafka-tools-api</artifactId></exclusion></exclusions>
     </dependency>
     <dependency>
@@ -161,11 +165,11 @@ async function kafkaProgram(mainClass: string, args: readonly string[]): Promise
 
 /** The data directory of a node that has never run. Formatting takes a second, copying none. */
 function formatted(nodeId: number): Promise<string> {
-  return cached(`kafka-${version}-node-${nodeId}`, async (folder) => {
-    const config = join(folder, '..', `kafka-${version}-node-${nodeId}.properties`)
+  return cached(`kafka-${kafkaVersion}-node-${nodeId}`, async (folder) => {
+    const config = join(folder, '..', `kafka-${kafkaVersion}-node-${nodeId}.properties`)
     const ports = Array.from({ length: nodeId }, (_, at) => ({ client: 1 + at, controller: 101 + at }))
     await writeFile(config, properties({ directory: folder, ports }, nodeId - 1, folder))
-    await kafkaProgram('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', config])
+    await kafkaProgram('kafka.tools.StorageTool', ['format', '-t', kafkaClusterId, '-c', config])
     await rm(config)
   })
 }

@@ -6,7 +6,7 @@ import { firstAnswer } from './ports.ts'
 import { programNamed, retried, run } from './run.ts'
 import type { ServerNode } from './server-process.ts'
 
-const version = '2.15.2'
+export const natsVersion = '2.15.2'
 
 export interface NatsPorts {
   readonly client: number
@@ -64,13 +64,13 @@ async function natsProgram(): Promise<string> {
   const go = await programNamed('go')
   if (go === undefined) return debianProgram('nats-server')
   try {
-    return join(await cached(`nats-${version}`, (folder) => build(go, folder)), 'nats-server')
+    return join(await cached(`nats-${natsVersion}`, (folder) => build(go, folder)), 'nats-server')
   } catch (error) {
     return debianProgram('nats-server').catch(() => Promise.reject(error))
   }
 }
 
 async function build(go: string, folder: string): Promise<void> {
-  const args = ['install', `github.com/nats-io/nats-server/v2@v${version}`]
+  const args = ['install', `github.com/nats-io/nats-server/v2@v${natsVersion}`]
   await retried(() => run(go, args, { cwd: folder, env: { GOBIN: folder, CGO_ENABLED: '0' } }))
 }
