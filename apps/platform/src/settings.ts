@@ -52,6 +52,24 @@ function isNetwork(text: string): boolean {
   return namedNetworks.includes(text) || (version !== 0 && isPrefix && more.length === 0)
 }
 
+/** A comma list of origins as browsers send them, or `*`. */
+function origins(options: { readonly doc: string }): Setting<readonly string[] | undefined> {
+  const texts = list(options)
+  return {
+    ...texts,
+    expects: 'a comma list of origins (https://app.example, without a path) or *, none twice',
+    parse(written) {
+      const found = texts.parse(written)
+      return found?.every(isOrigin) ? found : undefined
+    },
+  }
+}
+
+// An origin that browsers never send, such as one with a slash at its end, would let nobody in and say nothing.
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && new URL(text).origin === text)
+}
+
 /** Every variable of the platform, the modules' included. */
 export const platformSettings = defineSettings({
   DATABASE_URL: url({
@@ -112,7 +130,7 @@ export const platformSettings = defineSettings({
   TRUSTED_PROXIES: networks({
     doc: 'Addresses and networks whose X-Forwarded-For is believed; unset = none, or loopback in a process without the gateway.',
   }),
-  CORS_ORIGINS: list({
+  CORS_ORIGINS: origins({
     doc: 'Origins whose pages may use the API; unset = any on this machine while listening on loopback, else none.',
   }),
   BODY_LIMIT_BYTES: bytes({

@@ -9,8 +9,16 @@ const longest = 1_024
 
 const credentials = Type.Object(
   {
-    email: Type.String({ maxLength: longest, description: 'Compared without regard to case.' }),
-    password: Type.String({ maxLength: longest, description: `${min} to ${max} characters of any kind.` }),
+    email: Type.String({
+      maxLength: longest,
+      description: 'Compared without regard to case.',
+      documented: { format: 'email' },
+    }),
+    password: Type.String({
+      maxLength: longest,
+      description: `${min} to ${max} characters of any kind.`,
+      documented: { minLength: min, maxLength: max },
+    }),
   },
   { title: 'Credentials', examples: [{ email: 'ann@example.com', password: 'correct horse battery' }] },
 )

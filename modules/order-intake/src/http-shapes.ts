@@ -68,7 +68,7 @@ export const placeSchema = {
 export const getSchema = {
   tags,
   summary: 'An order by its id',
-  params: Type.Object({ order_id: Type.String({ examples: [uuid] }) }),
+  params: Type.Object({ order_id: Type.String({ examples: [uuid], documented: { format: 'uuid' } }) }),
   response: { 200: orderShape },
 }
 

@@ -1,4 +1,5 @@
 import { lastEventIdQuery } from '@headrace/live'
+import { amountLimits } from '@headrace/payments/contract'
 import { Type } from 'typebox'
 
 const uuid = Type.String({ format: 'uuid' })
@@ -31,9 +32,15 @@ export const placeSchema = {
   tags: ['orders'],
   summary: 'Places an order; it is paid from the user’s account',
   body: Type.Object({
-    user_id: Type.Optional(Type.String({ description: 'Not needed with a token.', examples: [exampleUser] })),
+    user_id: Type.Optional(
+      Type.String({ description: 'Not needed with a token.', examples: [exampleUser], documented: { format: 'uuid' } }),
+    ),
     amount: Type.Optional(
-      Type.Number({ description: 'In USD, with at most two decimals; drawn unless given.', examples: [150.5] }),
+      Type.Number({
+        description: 'In USD, with at most two decimals; drawn unless given.',
+        examples: [150.5],
+        documented: amountLimits,
+      }),
     ),
   }),
   response: { 201: orderShape },

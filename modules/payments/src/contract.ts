@@ -2,7 +2,7 @@ import { defineSettings, durationMs, type ErrorRegistry, type SettingsOf } from 
 import type { Accounts } from './accounts-client.ts'
 
 export { type Accounts, type RemoteAccounts, remoteAccounts } from './accounts-client.ts'
-export { type AmountReading, amountLimitMinor, readAmount, wireAmount } from './domain/amounts.ts'
+export { type AmountReading, amountLimitMinor, amountLimits, readAmount, wireAmount } from './domain/amounts.ts'
 export { type IdSource, newIds, readUuid } from './domain/ids.ts'
 export { type Envelope, eventTimeMs, type NewEvent, readEnvelope, toMessage } from './wire/envelope.ts'
 export { type PaymentFact, paymentEventTypes, paymentsTopic, readPaymentFact } from './wire/payment-event.ts'

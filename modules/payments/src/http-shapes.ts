@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { amountLimits } from './domain/amounts.ts'
 
 const uuid = Type.String({ format: 'uuid' })
 const time = Type.String({ format: 'date-time' })
@@ -13,9 +14,14 @@ export const accountSchema = {
   tags: ['payments'],
   summary: 'Opens an account for a user',
   description: 'The user is made here when none is named.',
+  'x-optional-body': true,
   body: {
     content: {
-      'application/json': { schema: Type.Object({ user_id: Type.Optional(Type.String({ examples: [exampleUser] })) }) },
+      'application/json': {
+        schema: Type.Object({
+          user_id: Type.Optional(Type.String({ examples: [exampleUser], documented: { format: 'uuid' } })),
+        }),
+      },
     },
   },
   response: {
@@ -39,7 +45,13 @@ export const topUpSchema = {
   summary: 'Puts money on an account',
   description: 'Payments that wait for it are paid at once, oldest first; the balance is what is left then.',
   params: userPath,
-  body: Type.Object({ amount: Type.Number({ description: 'In USD, with at most two decimals.', examples: [500] }) }),
+  body: Type.Object({
+    amount: Type.Number({
+      description: 'In USD, with at most two decimals.',
+      examples: [500],
+      documented: amountLimits,
+    }),
+  }),
   response: { 200: Type.Object({ id: uuid, user_id: uuid, balance: money, updated_at: time }) },
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createMetrics } from '@headrace/runtime'
+import { Type } from 'typebox'
 import { echoServer } from './test-server.ts'
 
 describe('request metrics', () => {
@@ -49,6 +50,18 @@ describe('the API’s description', () => {
       '/items/{id}',
       '/ready',
     ])
+  })
+
+  it('tells what the domain checks, and which bodies may be left out', async () => {
+    await using server = await echoServer({ docs })
+    const word = Type.String({ documented: { minLength: 3 } })
+    const schema = { 'x-optional-body': true, body: Type.Object({ word }) }
+    server.app.post('/words', { config: { access: 'public' }, schema }, async () => 'taken')
+    const { requestBody } = (await server.app.inject('/openapi.json')).json().paths['/words'].post
+    assert.equal(requestBody.required, false)
+    assert.deepEqual(requestBody.content['application/json'].schema.properties.word, { type: 'string', minLength: 3 })
+    const answer = await server.app.inject({ method: 'POST', url: '/words', payload: { word: 'no' } })
+    assert.equal(answer.body, 'taken', 'only the domain checks it')
   })
 
   it('can be browsed with local files only', async () => {

@@ -22,6 +22,9 @@ export function readAmount(value: unknown): AmountReading {
   return { kind: 'amount', minor: Number(whole) * 100 + Number(decimals.padEnd(2, '0')) }
 }
 
+/** What `readAmount` takes, as a schema says it. */
+export const amountLimits = { exclusiveMinimum: 0, maximum: amountLimitMinor / 100, multipleOf: 0.01 }
+
 /** Minor units as the wire shows them: the number nearest to the decimal, which is written with two decimals at most. */
 export function wireAmount(minor: number): number {
   return minor / 100

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { readSettings } from '@headrace/runtime'
+import { platformSettings } from '../src/settings.ts'
+
+it('an origin that no browser sends stops the start and is named', () => {
+  for (const CORS_ORIGINS of ['https://app.example', '*', 'http://localhost:3000,https://app.example:8443']) {
+    assert.deepEqual(readSettings(platformSettings, { CORS_ORIGINS }).CORS_ORIGINS, CORS_ORIGINS.split(','))
+  }
+  for (const CORS_ORIGINS of [
+    'app.example',
+    'https://app.example/',
+    'https://*.app.example/x',
+    'https://a.example,foo',
+  ]) {
+    const named = new RegExp(`CORS_ORIGINS is '${RegExp.escape(CORS_ORIGINS)}': expected a comma list of origins`)
+    assert.throws(() => readSettings(platformSettings, { CORS_ORIGINS }), named)
+  }
+})
