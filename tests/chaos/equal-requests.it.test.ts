@@ -17,7 +17,7 @@ const deaths = ['gather.before-commit=kill@3', 'gather.after-commit=kill@3', 'an
 
 describe('equal requests at once, repeated on 409, 503 and silence', () => {
   for (const death of deaths) {
-    it(`take effect once and get one answer while the process dies (${death})`, { timeout: 120_000 }, async (t) => {
+    it(`take effect once and get one answer while the process dies (${death})`, { timeout: 240_000 }, async (t) => {
       const directory = await mkdtemp(join(tmpdir(), 'headrace-chaos-'))
       t.after(() => rm(directory, { recursive: true, force: true }))
       const [port = 0] = await freePorts(1)

@@ -11,7 +11,7 @@ import { ingest } from '../support/ingest.ts'
 const kills = 10
 
 describe('a process that is killed while it accepts and processes', () => {
-  it(`has processed every accepted message once after ${kills} kills`, { timeout: 180_000 }, async (t) => {
+  it(`has processed every accepted message once after ${kills} kills`, { timeout: 240_000 }, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'headrace-chaos-'))
     t.after(() => rm(directory, { recursive: true, force: true }))
     const [port = 0] = await freePorts(1)

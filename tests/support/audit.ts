@@ -54,7 +54,7 @@ export async function assertConserved(databaseUrl: string, accepted: ReadonlySet
 }
 
 /** Waits until the processor's queue is empty, as its status says. */
-export async function untilDrained(url: string, deadlineMs = 60_000): Promise<void> {
+export async function untilDrained(url: string, deadlineMs = 120_000): Promise<void> {
   const deadline = performance.now() + deadlineMs
   let last: unknown
   while (performance.now() < deadline) {

@@ -25,7 +25,7 @@ export interface HeadraceOptions {
   readonly args?: readonly string[]
   /** The address whose /ready says that it is up. */
   readonly url: string
-  /** Time in ms to become ready; default 30 000. */
+  /** Time in ms to become ready; default 120 000. */
   readonly deadlineMs?: number
 }
 
@@ -62,7 +62,7 @@ export async function startHeadrace(options: HeadraceOptions): Promise<Headrace>
   }
 }
 
-async function untilReady(child: ChildProcess, { url, deadlineMs = 30_000 }: HeadraceOptions): Promise<void> {
+async function untilReady(child: ChildProcess, { url, deadlineMs = 120_000 }: HeadraceOptions): Promise<void> {
   const deadline = performance.now() + deadlineMs
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`headrace ended with ${child.exitCode}`)

@@ -33,7 +33,7 @@ const pageText = (streamUrl: string) => `<!doctype html><title>orders</title><ul
 </script>`
 
 it('a browser whose stream is cut again and again, and whose replica is killed, shows every state once', {
-  timeout: 180_000,
+  timeout: 240_000,
   skip: existsSync(chromiumPath) ? false : `there is no ${chromiumPath}`,
 }, async () => {
   await using shop = await startShop()

@@ -33,7 +33,7 @@ async function messageOf(url: string, id: unknown) {
 }
 
 for (const name of topologies) {
-  describe(`the pipeline in ${name}`, { timeout: 120_000 }, () => {
+  describe(`the pipeline in ${name}`, { timeout: 240_000 }, () => {
     it('processes what it accepts and says so under the id that it gave', async () => {
       await using pipeline = await startTopology(name)
       const accepted = await post(`${pipeline.url}/api/v1/ingest`, { source: 'sensor-1', data: 'Привет ☕' })
@@ -116,7 +116,7 @@ async function killAndStart(pipeline: Topology, process: string): Promise<void> 
   await pipeline.start(process)
 }
 
-describe('the gateway apart', { timeout: 120_000 }, () => {
+describe('the gateway apart', { timeout: 240_000 }, () => {
   it('says which part cannot be reached', async () => {
     await using pipeline = await startTopology('three processes')
     await pipeline.kill('processor')

@@ -262,7 +262,7 @@ describe('with AUTH_REQUIRED, on every route of the API', { timeout: 240_000 }, 
   })
 })
 
-describe('on this machine only', { timeout: 120_000 }, () => {
+describe('on this machine only', { timeout: 240_000 }, () => {
   it('no token is needed, and a bad one is 401 all the same', async () => {
     await using running = await testPlatform()
     const url = running.at('gateway')
@@ -279,7 +279,7 @@ describe('on this machine only', { timeout: 120_000 }, () => {
   })
 })
 
-describe('beyond this machine', { timeout: 120_000 }, () => {
+describe('beyond this machine', { timeout: 240_000 }, () => {
   it('tokens are needed unless that is said otherwise, which is warned of', async () => {
     await using open = await testPlatform({ only: 'pipeline', env: { HOST: '0.0.0.0' } })
     const url = open.at('ingest').replace('0.0.0.0', '127.0.0.1')

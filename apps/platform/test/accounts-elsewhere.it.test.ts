@@ -27,7 +27,7 @@ async function split(): Promise<Split> {
   return { gateway, auth, orders, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-describe('with the gateway, accounts and orders in processes of their own', { timeout: 180_000 }, () => {
+describe('with the gateway, accounts and orders in processes of their own', { timeout: 240_000 }, () => {
   it('tokens are asked for where the world comes in, and a ticket opens its stream behind it', async () => {
     await using processes = await split()
     const url = processes.gateway.at('gateway')

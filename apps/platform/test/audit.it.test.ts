@@ -30,7 +30,7 @@ async function audit(databaseUrl: string): Promise<Audited> {
   return { exitCode, wrong: Object.fromEntries(broken.map(({ rule, wrong }) => [rule, wrong])) }
 }
 
-describe('headrace audit', { timeout: 120_000 }, () => {
+describe('headrace audit', { timeout: 240_000 }, () => {
   it('finds nothing where all is well, and each thing that is wrong, by its id', async () => {
     await using platform = await testPlatform({ only: 'payments,orders,gateway' })
     const shop = shopAt(platform.at('gateway'))

@@ -107,7 +107,7 @@ const badEnqueues: readonly Bad[] = [
   },
 ]
 
-describe('bad input', { timeout: 60_000 }, () => {
+describe('bad input', { timeout: 240_000 }, () => {
   let running: TestPlatform
   let stack: AsyncDisposableStack
   let stored: () => Promise<number>

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { testDatabase } from '@headrace/database/testing'
 import { Workplace } from './fixtures/headrace.ts'
 
-describe('commands, where modules have databases of their own', { timeout: 120_000 }, () => {
+describe('commands, where modules have databases of their own', { timeout: 240_000 }, () => {
   it('bring all of them up to date, each with what belongs there, and work on the one that is named', async () => {
     await using place = await Workplace.make()
     await using main = await testDatabase({ name: 'cli_main' })

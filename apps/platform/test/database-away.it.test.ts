@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { testServer, untilTrue } from '@headrace/database/testing'
 import { get, post, testPlatform } from './support/platform.ts'
 
-describe('a database that goes away', { timeout: 90_000 }, () => {
+describe('a database that goes away', { timeout: 240_000 }, () => {
   it('is told at once, nothing is accepted meanwhile, and all goes on by itself when it is back', async () => {
     await using server = await testServer()
     await using running = await testPlatform({ env: { DATABASE_URL: server.url } })

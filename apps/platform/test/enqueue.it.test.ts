@@ -11,7 +11,7 @@ for (const [queueType, encoding] of [
   ['postgres', 'protobuf'],
   ['memory', 'json'],
 ] as const) {
-  describe(`enqueue over ${queueType} in ${encoding}`, { timeout: 60_000 }, () => {
+  describe(`enqueue over ${queueType} in ${encoding}`, { timeout: 240_000 }, () => {
     let running: TestPlatform
     before(async () => {
       running = await testPlatform({ env: { QUEUE_TYPE: queueType, QUEUE_ENCODING: encoding } })
@@ -92,7 +92,7 @@ for (const [queueType, encoding] of [
   })
 }
 
-describe('a queue in memory', { timeout: 60_000 }, () => {
+describe('a queue in memory', { timeout: 240_000 }, () => {
   it('takes all or none of an array, up to QUEUE_SIZE', async () => {
     await using running = await testPlatform({ env: { QUEUE_TYPE: 'memory', QUEUE_SIZE: '10' } })
     const tooMany = Array.from({ length: 11 }, (_, index) => ({ id: `m${index}`, source: String(index) }))
@@ -105,7 +105,7 @@ describe('a queue in memory', { timeout: 60_000 }, () => {
   })
 })
 
-describe('the internal token', { timeout: 60_000 }, () => {
+describe('the internal token', { timeout: 240_000 }, () => {
   it('is asked for by every internal route, also of callers on this machine', async () => {
     await using running = await testPlatform({ env: { INTERNAL_TOKEN: 'a-secret-token' } })
     const bearer = { authorization: 'Bearer a-secret-token' }

@@ -10,7 +10,7 @@ for (const [queueType, durability] of [
   ['postgres', 'disk'],
   ['memory', 'memory'],
 ] as const) {
-  describe(`ingest over ${queueType}`, { timeout: 60_000 }, () => {
+  describe(`ingest over ${queueType}`, { timeout: 240_000 }, () => {
     let running: TestPlatform
     let url: string
     before(async () => {

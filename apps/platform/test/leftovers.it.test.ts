@@ -5,7 +5,7 @@ import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { openLog } from '@headrace/log'
 import { get, post, testPlatform } from './support/platform.ts'
 
-describe('what stands in the log', { timeout: 60_000 }, () => {
+describe('what stands in the log', { timeout: 240_000 }, () => {
   for (const queueType of ['postgres', 'memory'] as const) {
     it(`before a start with ${queueType} is processed after it`, async () => {
       await using database = await testDatabase()

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { get, post, testPlatform } from './support/platform.ts'
 
-describe('a backlog at its limit', { timeout: 60_000 }, () => {
+describe('a backlog at its limit', { timeout: 240_000 }, () => {
   it('refuses with queue_full, accepts nothing of it, and accepts again once there is room', async () => {
     await using database = await testDatabase()
     const env = { DATABASE_URL: database.url, QUEUE_MAX_BACKLOG: '5' }
@@ -50,7 +50,7 @@ describe('a backlog at its limit', { timeout: 60_000 }, () => {
   })
 })
 
-describe('requests in flight', { timeout: 60_000 }, () => {
+describe('requests in flight', { timeout: 240_000 }, () => {
   it('beyond the limit are refused before their bodies are read', async () => {
     await using running = await testPlatform({ env: { INGEST_MAX_IN_FLIGHT: '1' } })
     const answers = await Promise.all(

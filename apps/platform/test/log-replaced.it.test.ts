@@ -13,7 +13,7 @@ const listeningText = `select count(*)::int as found from pg_locks
   where locktype = 'advisory' and objsubid = 2 and classid = x'6872736c'::int::oid
     and database = (select oid from pg_database where datname = current_database())`
 
-it('a process whose database has become another copy ends with LOG_REPLACED', { timeout: 60_000 }, async () => {
+it('a process whose database has become another copy ends with LOG_REPLACED', { timeout: 240_000 }, async () => {
   await using owner = await testDatabase()
   await using running = await testPlatform({ env: { DATABASE_URL: owner.url } })
   await using database = openDatabase({ url: owner.url, maxConnections: 1 })
@@ -22,7 +22,7 @@ it('a process whose database has become another copy ends with LOG_REPLACED', { 
   assert.equal((await running.platform.failed).code, 'LOG_REPLACED')
 })
 
-it('a process that has only lost its connections goes on', { timeout: 60_000 }, async () => {
+it('a process that has only lost its connections goes on', { timeout: 240_000 }, async () => {
   await using owner = await testDatabase()
   await using running = await testPlatform({ env: { DATABASE_URL: owner.url } })
   await using database = openDatabase({ url: owner.url, maxConnections: 1 })

@@ -32,7 +32,7 @@ async function seenBy(running: TestPlatform, state: string): Promise<void> {
   assert.deepEqual([await statusOf(older, anns, ann), await statusOf(older, anns, bob)], [state, 404])
 }
 
-describe('a message belongs to the token that sent it', { timeout: 120_000 }, () => {
+describe('a message belongs to the token that sent it', { timeout: 240_000 }, () => {
   for (const queueType of ['postgres', 'memory'] as const) {
     it(`once it is processed (${queueType})`, async () => {
       await using running = await testPlatform({ env: { QUEUE_TYPE: queueType } })

@@ -75,7 +75,7 @@ const modules: readonly Alone[] = [
 
 /** Everything is migrated by the database's owner; then a module runs as a user that reaches only what is its own. */
 describe('a module runs with rights to nothing but the packages’ tables and its own schema', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, () => {
   for (const { only, schema, calls } of modules) {
     it(`${only}, in ${schema}`, async () => {

@@ -11,7 +11,7 @@ function names({ platform }: { platform: { addresses: readonly { name: string }[
   return platform.addresses.map(({ name }) => name)
 }
 
-describe('ports', { timeout: 60_000 }, () => {
+describe('ports', { timeout: 240_000 }, () => {
   it('are the gateway’s, those of the older walkthroughs and the internal one where everything runs', async () => {
     await using running = await testPlatform()
     assert.deepEqual(names(running), ['gateway', 'ingest', 'processor', 'calculator', 'console', 'internal'])
@@ -71,7 +71,7 @@ describe('ports', { timeout: 60_000 }, () => {
   })
 })
 
-describe('a start', { timeout: 60_000 }, () => {
+describe('a start', { timeout: 240_000 }, () => {
   it('that may not migrate refuses an older schema, and takes the present one', async () => {
     await using database = await testDatabase()
     const env = { DATABASE_URL: database.url }

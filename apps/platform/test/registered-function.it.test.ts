@@ -9,7 +9,7 @@ import { type Answer, get, post, type TestPlatform, testPlatform } from './suppo
 const processors = fileURLToPath(new URL('fixtures/processors.ts', import.meta.url))
 
 for (const queueType of ['postgres', 'memory'] as const) {
-  describe(`a registered function over ${queueType}`, { timeout: 60_000 }, () => {
+  describe(`a registered function over ${queueType}`, { timeout: 240_000 }, () => {
     const stack = new AsyncDisposableStack()
     let running: TestPlatform
     let databaseUrl: string

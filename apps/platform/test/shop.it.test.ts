@@ -8,7 +8,7 @@ const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const nobody = '0190a000-0000-7000-8000-00000000dead'
 
-describe('orders and payments over HTTP', { timeout: 120_000 }, () => {
+describe('orders and payments over HTTP', { timeout: 240_000 }, () => {
   let platform: TestPlatform
   let url: string
   let shop: Shop

@@ -6,7 +6,7 @@ import { get, post, testPlatform } from './support/platform.ts'
 /** An address that nobody listens on. */
 const nobody = 'http://127.0.0.1:1'
 
-describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
+describe('the gateway in a process of its own', { timeout: 240_000 }, () => {
   for (const queueType of ['postgres', 'memory'] as const) {
     it(`hands on to ingest and processor in theirs (${queueType})`, async () => {
       await using database = await testDatabase()
@@ -83,7 +83,7 @@ describe('the gateway in a process of its own', { timeout: 60_000 }, () => {
   })
 })
 
-describe('a gateway whose modules all run elsewhere', { timeout: 60_000 }, () => {
+describe('a gateway whose modules all run elsewhere', { timeout: 240_000 }, () => {
   it('serves every path that a process with everything serves', async () => {
     await using whole = await testPlatform()
     const { body } = await get(`${whole.at('gateway')}/openapi.json`)
@@ -107,7 +107,7 @@ describe('a gateway whose modules all run elsewhere', { timeout: 60_000 }, () =>
   })
 })
 
-describe('ingest with the queue in another process’s memory', { timeout: 60_000 }, () => {
+describe('ingest with the queue in another process’s memory', { timeout: 240_000 }, () => {
   it('refuses while that process is away, with nothing accepted and its key free', async () => {
     await using database = await testDatabase()
     const env = { DATABASE_URL: database.url, QUEUE_TYPE: 'memory', PROCESSOR_URL: nobody }

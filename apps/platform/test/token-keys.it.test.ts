@@ -9,7 +9,7 @@ import { get, testPlatform } from './support/platform.ts'
 
 const kept = { HS256: 'jwt-secret', EdDSA: 'jwt-private-key.pem' } as const
 
-describe('what signs tokens, where nobody has chosen it', { timeout: 120_000 }, () => {
+describe('what signs tokens, where nobody has chosen it', { timeout: 240_000 }, () => {
   for (const algorithm of ['HS256', 'EdDSA'] as const) {
     it(`is made once and kept for its owner only: tokens outlive a restart (${algorithm})`, async () => {
       await using directory = await mkdtempDisposable(join(tmpdir(), 'token-keys-'))

@@ -26,7 +26,7 @@ async function gatewayBefore(answer: RequestListener) {
   return { url, stop: () => http.stop(), [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-describe('a request that the gateway hands on', { timeout: 30_000 }, () => {
+describe('a request that the gateway hands on', { timeout: 240_000 }, () => {
   it('arrives byte for byte, with its headers but for those of one connection', async () => {
     const seen: { path: string | undefined; headers: Record<string, unknown>; body: Buffer }[] = []
     await using gateway = await gatewayBefore(async (request, response) => {
@@ -80,7 +80,7 @@ describe('a request that the gateway hands on', { timeout: 30_000 }, () => {
   })
 })
 
-describe('the status', { timeout: 30_000 }, () => {
+describe('the status', { timeout: 240_000 }, () => {
   it('of a part that answers something else is not healthy', async () => {
     await using gateway = await gatewayBefore((_request, response) => response.end('{"TotalReceived":"many"}'))
     const answer = await fetch(`${gateway.url}/api/v1/status`)
@@ -90,7 +90,7 @@ describe('the status', { timeout: 30_000 }, () => {
   })
 })
 
-describe('a module that runs elsewhere', { timeout: 30_000 }, () => {
+describe('a module that runs elsewhere', { timeout: 240_000 }, () => {
   it('is served under its own paths, with any method, query and body', async () => {
     await using gateway = await gatewayBefore(async (request, response) => {
       const body = Buffer.concat(await request.toArray()).toString()

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { type OrderResult, orderResultKey } from '../src/contract.ts'
 import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
 
-describe('order intake', { timeout: 120_000 }, () => {
+describe('order intake', { timeout: 240_000 }, () => {
   const stack = new AsyncDisposableStack()
   let api: Api
   let worker: RunningRole

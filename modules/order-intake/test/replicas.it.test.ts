@@ -11,7 +11,7 @@ import { type Api, newUser, type RunningRole, startApi, startWorker } from './su
 
 const deadlineMs = 30_000
 
-describe('several replicas', { timeout: 120_000 }, () => {
+describe('several replicas', { timeout: 240_000 }, () => {
   it('each request is released by its own event’s acknowledgement, whichever replica hears it, also without hints', async () => {
     for (const withoutHints of [false, true]) {
       await using one = await startApi({ withoutHints })
@@ -47,7 +47,7 @@ function unreliable(keyvalue: KeyValue): KeyValue & { isAway: boolean } {
   return store
 }
 
-describe('what is away', { timeout: 120_000 }, () => {
+describe('what is away', { timeout: 240_000 }, () => {
   it('the worker, for longer than the time-out: 202, and later complete', async () => {
     await using api = await startApi({ env: { ACK_TIMEOUT_MS: '100' } })
     const user_id = newUser()
@@ -84,7 +84,7 @@ describe('what is away', { timeout: 120_000 }, () => {
   })
 })
 
-describe('foreign events', { timeout: 120_000 }, () => {
+describe('foreign events', { timeout: 240_000 }, () => {
   const stack = new AsyncDisposableStack()
   let api: Api
   let worker: RunningRole

@@ -22,7 +22,7 @@ interface Page {
   readonly next_cursor?: string
 }
 
-describe('answers', { timeout: 120_000 }, () => {
+describe('answers', { timeout: 240_000 }, () => {
   it('an order is answered exactly as it came, from memory the second time, and 304 while it is unchanged', async () => {
     await using replica = await startReplica()
     await store(replica, [exampleOrder()])

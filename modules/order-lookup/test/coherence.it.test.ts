@@ -24,7 +24,7 @@ class Seen {
   }
 }
 
-describe('the caches of three replicas without hints', { timeout: 180_000 }, () => {
+describe('the caches of three replicas without hints', { timeout: 240_000 }, () => {
   for (const boundMs of [250, 0]) {
     it(`never answer older than ${boundMs} ms while orders change all the time`, async () => {
       const env = { CACHE_STALENESS_MS: String(boundMs) }

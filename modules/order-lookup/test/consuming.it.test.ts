@@ -15,7 +15,7 @@ import { startReplica } from './support/replica.ts'
 
 const deadlineMs = 30_000
 
-describe('consuming', { timeout: 120_000 }, () => {
+describe('consuming', { timeout: 240_000 }, () => {
   it('what is stored equals what was sent, field by field, and rubbish between holds nothing up', async () => {
     await using replica = await startReplica()
     const { station } = replica

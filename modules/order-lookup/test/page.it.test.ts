@@ -10,7 +10,7 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const skip = existsSync(executablePath) ? false : `there is no browser at ${executablePath}`
 const timeoutMs = 30_000
 
-describe('the page in a browser', { timeout: 120_000, skip }, () => {
+describe('the page in a browser', { timeout: 240_000, skip }, () => {
   it('shows an order that is asked for or clicked, and what is hostile in it stays text', async () => {
     await using replica = await startReplica()
     const markup = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'

@@ -14,7 +14,7 @@ import { eventTimeMs, toMessage } from '../src/wire/envelope.ts'
 const topic = 'orders-events'
 const newId = newIds({ now: Date.now, randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)) })
 
-describe('what orders tell', { timeout: 60_000 }, () => {
+describe('what orders tell', { timeout: 240_000 }, () => {
   let station: TestStation
   let consumer: Consumer
   const died: string[] = []

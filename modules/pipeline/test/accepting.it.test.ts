@@ -45,7 +45,7 @@ function ids(): () => string {
 const unknown = new PlatformError('OUTCOME_UNKNOWN', 'no answer')
 const refused = new PlatformError('QUEUE_FULL', 'full')
 
-describe('a request with an Idempotency-Key over a carrier outside the database', { timeout: 30_000 }, () => {
+describe('a request with an Idempotency-Key over a carrier outside the database', { timeout: 240_000 }, () => {
   const stack = new AsyncDisposableStack()
   let database: Database
   before(async () => {

@@ -53,7 +53,7 @@ async function outcome(urls: readonly string[], timeoutMs = 2_000): Promise<Plat
 
 const nobody = 'http://127.0.0.1:1'
 
-describe('handing over to the processor’s memory', { timeout: 30_000 }, () => {
+describe('handing over to the processor’s memory', { timeout: 240_000 }, () => {
   it('sends messages as JSON, with the internal token', async () => {
     const received: { headers: unknown; body: unknown }[] = []
     await using there = await processor(async (request, response) => {
