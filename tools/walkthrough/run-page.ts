@@ -26,7 +26,7 @@ export async function runPage(markdown: string): Promise<readonly Outcome[]> {
   )
   await using session = await Session.open(Object.fromEntries(places.map(({ name, real }) => [name, String(real)])))
   const toReal = (text: string) =>
-    places.reduce((all, { shown, real }) => all.replaceAll(`localhost:${shown}`, `localhost:${real}`), text)
+    places.reduce((all, { shown, real }) => all.replaceAll(portText(shown), real.toString()), text)
   const toShown = (text: string) =>
     places
       .reduce((all, { shown, real }) => all.replaceAll(`:${real}`, `:${shown}`), text)
@@ -37,6 +37,11 @@ export async function runPage(markdown: string): Promise<readonly Outcome[]> {
     else outcomes.push({ call: step, output: linesOf(toShown(await session.run(toReal(step.command)))) })
   }
   return outcomes
+}
+
+/** A port as pages name it: in an address, or given to a process without the gateway. */
+function portText(port: string): RegExp {
+  return new RegExp(`(?<=\\blocalhost:|\\bPORT=)${port}\\b`, 'g')
 }
 
 function linesOf(text: string): readonly string[] {

@@ -112,7 +112,8 @@ class PooledDatabase implements Database {
       delete error.client
       options.onError?.(error)
     }
-    this.#pool.on('error', this.#onError)
+    // The pool ends before its connections are closed: a server that ends meanwhile breaks none that is used.
+    this.#pool.on('error', (error) => this.#stopped ?? this.#onError(error))
     // Nor may one that breaks while it changes hands: the pool takes its listener off before the user puts one on.
     this.#pool.on('connect', (client) => client.on('error', () => undefined))
     if (options.statementTimeoutMs === 0) return
