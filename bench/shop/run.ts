@@ -34,14 +34,14 @@ else for (const shape of values.shapes.split(',')) await measureShape(shape)
 report.finish()
 
 async function measureShape(shape: string): Promise<void> {
-  if (shape === 'embedded') {
-    await using shop = await startEmbedded()
-    return measure('embedded', shop.url)
-  }
-  if (shape !== 'kafka' && shape !== 'nats' && shape !== 'postgres')
-    throw new RangeError(`shapes: '${shape}' is none of embedded, postgres, kafka, nats`)
-  await using shop = await startApart(shape, Number(values.replicas))
-  await measure(`apart over ${shape}`, shop.url)
+  await using shop = await start(shape)
+  await measure(shape === 'embedded' ? shape : `apart over ${shape}`, shop.url)
+}
+
+function start(shape: string): Promise<RunningShop> {
+  if (shape === 'embedded') return startEmbedded()
+  if (shape === 'kafka' || shape === 'nats' || shape === 'postgres') return startApart(shape, Number(values.replicas))
+  throw new RangeError(`shapes: '${shape}' is none of embedded, postgres, kafka, nats`)
 }
 
 async function measure(runs: string, url: string): Promise<void> {
