@@ -1,4 +1,11 @@
-import { type CarriedMessage, decodeEvent, encodeEvent, kafkaBinding, type OutgoingMessage } from '@headrace/transport'
+import {
+  type CarriedMessage,
+  decodeEvent,
+  encodeEvent,
+  inBinaryMode,
+  kafkaBinding,
+  type OutgoingMessage,
+} from '@headrace/transport'
 import type { KafkaRecord, MessageToProduce, RecordsBatch } from '@platformatic/kafka'
 
 /** One record of a partition, not yet decoded. */
@@ -99,14 +106,15 @@ export function endOf(batches: readonly RecordsBatch[], from: number): number {
 export function carried({ offset, at, record }: FetchedRecord, place: RecordPlace): CarriedMessage {
   const { topic, incarnation, partition } = place
   const named = record.headers.map(([name, value]): [string, string] => [text(name), text(value)])
+  const { headers, body } = inBinaryMode(kafkaBinding, { headers: named, body: record.value ?? new Uint8Array() })
   // A topic made anew counts its offsets from the start, so its incarnation is part of the name.
   const id = `kafka-${topic}-${incarnation.slice(0, 8)}-${partition}-${offset}`
-  const event = decodeEvent(kafkaBinding, named, { id, type: topic, at })
+  const event = decodeEvent(kafkaBinding, headers, { id, type: topic, at })
   return {
     ...event,
     key: record.key === null ? event.id : text(record.key),
     // A copy: the record lies in the answer to a fetch, which other readers share.
-    body: new Uint8Array(record.value ?? []),
+    body: new Uint8Array(body),
     position: positionOf(offset),
   }
 }

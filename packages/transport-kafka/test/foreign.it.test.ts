@@ -117,7 +117,7 @@ describe('other programs', () => {
     }
   })
 
-  it('records without key, value or headers are messages', async () => {
+  it('records without key, value or headers are messages, and events in structured mode are unwrapped', async () => {
     const topic = `bare-${randomUUID()}`
     await using carrier = connect()
     await carrier.partitions(topic)
@@ -127,9 +127,14 @@ describe('other programs', () => {
         { topic, partition: 0, value: Buffer.from('v'), headers: new Map([[Buffer.from('A'), Buffer.from('ä')]]) },
       ],
     })
+    const event = JSON.stringify({ specversion: '1.0', id: 'e', type: 'placed', source: '/s', data: { a: 1 } })
+    const structured = new Map([[Buffer.from('content-type'), Buffer.from('application/cloudevents+json')]])
+    await producer.send({ messages: [{ topic, partition: 0, value: Buffer.from(event), headers: structured }] })
     await using follower = new Follower(carrier, topic, 0)
-    await follower.until('both', () => follower.ids.length === 2)
-    const [tombstone, keyless] = follower.messages
+    await follower.until('all three', () => follower.ids.length === 3)
+    const [tombstone, keyless, unwrapped] = follower.messages
+    assert.deepEqual([unwrapped?.id, unwrapped?.type], ['e', 'placed'])
+    assert.equal(Buffer.from(unwrapped?.body ?? []).toString(), '{"a":1}')
     assert.deepEqual([tombstone?.key, tombstone?.body.byteLength], ['k', 0])
     assert.deepEqual([keyless?.key, { ...keyless?.headers }], [keyless?.id, { a: 'ä' }])
   })

@@ -1,4 +1,11 @@
-import { type CarriedMessage, decodeEvent, encodeEvent, natsBinding, type OutgoingMessage } from '@headrace/transport'
+import {
+  type CarriedMessage,
+  decodeEvent,
+  encodeEvent,
+  inBinaryMode,
+  natsBinding,
+  type OutgoingMessage,
+} from '@headrace/transport'
 import { headers, type Msg } from '@nats-io/transport-node'
 import type { EncodedMessage } from './publication.ts'
 
@@ -45,6 +52,7 @@ export function carried(message: Msg, place: DeliveryPlace, { topic, incarnation
   const named = [...(message.headers ?? [])].map(([name, values]): [string, string] => [name, values.at(-1) ?? ''])
   const madeAt = Date.parse(incarnation)
   const id = message.headers?.get('Nats-Msg-Id') || `nats-${topic}-${madeAt}-${place.position}`
-  const event = decodeEvent(natsBinding, named, { id, type: topic, at: place.at })
-  return { ...event, key: event.key ?? event.id, body: message.data, position: place.position }
+  const { headers, body } = inBinaryMode(natsBinding, { headers: named, body: message.data })
+  const event = decodeEvent(natsBinding, headers, { id, type: topic, at: place.at })
+  return { ...event, key: event.key ?? event.id, body, position: place.position }
 }

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { PublishError } from '@headrace/transport'
 import { Follower } from '@headrace/transport/suite'
 import { natsTransport } from '@headrace/transport-nats'
+import { headers as natsHeaders } from '@nats-io/transport-node'
 import { testNats } from '../../../tools/services/testing.ts'
 import { type Administration, administer } from './support/administration.ts'
 
@@ -50,10 +51,16 @@ describe('other programs', () => {
     await other.connection.flush()
     await carrier.publish(topic, 0, [{ ...own, id: 'own' }])
     await other.manager.jetstream().publish(topic, 'bytes', { msgID: 'theirs' })
+    const structured = natsHeaders()
+    structured.set('Content-Type', 'application/cloudevents+json')
+    const event = { specversion: '1.0', id: 'e', type: 'placed', source: '/s', partitionkey: 'p', data: body }
+    await other.manager.jetstream().publish(topic, JSON.stringify(event), { headers: structured })
     for (let round = 0; round < 2; round += 1) {
       await using follower = new Follower(carrier, topic, 0)
-      await follower.until('all three', () => follower.ids.length === 3)
-      const [first, second, third] = follower.messages
+      await follower.until('all four', () => follower.ids.length === 4)
+      const [first, second, third, unwrapped] = follower.messages
+      assert.deepEqual([unwrapped?.id, unwrapped?.type, unwrapped?.key], ['e', 'placed', 'p'])
+      assert.equal(Buffer.from(unwrapped?.body ?? []).toString(), JSON.stringify(body))
       assert.match(first?.id ?? '', new RegExp(`^nats-${topic}-\\d+-1$`))
       assert.equal(first?.key, first?.id)
       assert.equal(Buffer.from(first?.body ?? []).toString(), JSON.stringify(body))

@@ -150,7 +150,7 @@ function decodeOrigin(text: string | undefined): Origin | undefined {
 }
 
 /** As in the HTTP binding, 3.1.3.2: all but printable ASCII, and of that blank, double quote and percent. */
-function percentEncode(value: string): string {
+export function percentEncode(value: string): string {
   return value.toWellFormed().replaceAll(/[^\x21\x23\x24\x26-\x7e]/gu, encodeURIComponent)
 }
 

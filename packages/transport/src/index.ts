@@ -1,4 +1,5 @@
 export * from './cloud-events.ts'
+export { inBinaryMode } from './cloud-events-structured.ts'
 export * from './memory.ts'
 export * from './message.ts'
 export * from './postgres.ts'

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { decodeEvent, encodeEvent, kafkaBinding, natsBinding, type OutgoingMessage } from '../src/index.ts'
+import {
+  decodeEvent,
+  type EventBinding,
+  encodeEvent,
+  inBinaryMode,
+  kafkaBinding,
+  natsBinding,
+  type OutgoingMessage,
+} from '../src/index.ts'
 
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
 const fallback = { id: 'orders/3/17', type: 'orders', at: at + 1 }
@@ -105,4 +113,52 @@ it('percent-encodes attributes for NATS, and bears those that are not well encod
   const [, id] = encodeEvent(natsBinding, { ...plain, id: 'a b"%ä' }, { topic: 'orders', at })
   assert.deepEqual(id, ['ce-id', 'a%20b%22%25%C3%A4'])
   assert.equal(decodeEvent(natsBinding, [['ce-id', '100%']], fallback).id, '100%')
+})
+
+describe('a foreign event in structured mode', () => {
+  const type = 'application/cloudevents+json; charset=UTF-8'
+  const event = { specversion: '1.0', id: 'e-1', type: 'orders.placed', source: '/shop', partitionkey: 'käse' }
+  const read = (binding: EventBinding, headers: [string, string][], body: string) => {
+    const carried = inBinaryMode(binding, { headers, body: Buffer.from(body) })
+    return { ...decodeEvent(binding, carried.headers, fallback), body: Buffer.from(carried.body).toString() }
+  }
+
+  for (const binding of [kafkaBinding, natsBinding]) {
+    it(`is read like one in binary mode (${binding.prefix})`, () => {
+      const body = JSON.stringify({ ...event, data: { a: [1, 'ü'] } })
+      const { id, type: named, key, headers, body: data } = read(binding, [['Content-Type', type]], body)
+      assert.deepEqual([id, named, data], ['e-1', 'orders.placed', '{"a":[1,"ü"]}'])
+      assert.equal(key, binding.keyAttribute ? 'käse' : undefined)
+      assert.deepEqual(headers, { [`${binding.prefix}source`]: '/shop', 'content-type': 'application/json' })
+    })
+  }
+
+  for (const [said, data, body] of [
+    ['bytes', { data_base64: 'AP8=', datacontenttype: 'application/octet-stream' }, Buffer.from([0, 255]).toString()],
+    ['text', { data: 'plain', datacontenttype: 'text/plain' }, 'plain'],
+    ['a JSON string', { data: 'plain', datacontenttype: 'application/json' }, '"plain"'],
+    ['nothing', {}, ''],
+  ] as const) {
+    it(`carries ${said}`, () => {
+      assert.equal(read(kafkaBinding, [['content-type', type]], JSON.stringify({ ...event, ...data })).body, body)
+    })
+  }
+
+  it('that is none, or a batch, or a message of ours with that type stays as it is', () => {
+    const whole = JSON.stringify({ ...event, data: 1 })
+    for (const [headers, body] of [
+      [[['content-type', type]], '{"id":"7"}'],
+      [[['content-type', type]], 'no JSON'],
+      [[['content-type', 'application/cloudevents-batch+json']], `[${whole}]`],
+      [
+        [
+          ['content-type', type],
+          ['ce_specversion', '1.0'],
+        ],
+        whole,
+      ],
+    ] as [[string, string][], string][]) {
+      assert.equal(read(kafkaBinding, headers, body).body, body)
+    }
+  })
 })
