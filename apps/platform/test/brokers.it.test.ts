@@ -83,10 +83,14 @@ describe('a composite whose broker is away', () => {
         return isAway && shown['nats']?.lag === 1 && shown['kafka']?.lag === 0
       }
       await untilTrue('nats alone lags', onlyNatsLags, patienceMs)
+      const key = { 'idempotency-key': randomUUID() }
+      const third = await post(`${url}/api/v1/ingest`, { source: 's', data: 'third' }, key)
+      assert.deepEqual([third.status, third.body['lagging']], [200, ['nats']])
+      assert.deepEqual((await post(`${url}/api/v1/ingest`, { source: 's', data: 'third' }, key)).body, third.body)
     } finally {
       await nats.start()
     }
-    await untilTrue('nats has it, too', async () => (await stats())?.['total']?.published === 4, patienceMs)
+    await untilTrue('nats has them, too', async () => (await stats())?.['total']?.published === 6, patienceMs)
     await untilTrue('all are well', async () => (await stats())?.['total']?.healthy === true, patienceMs)
     await untilTrue('nats lags no more', async () => (await stats())?.['nats']?.lag === 0, patienceMs)
     await untilTrue('it is ready again', async () => (await get(`${url}/ready`)).status === 200, patienceMs)

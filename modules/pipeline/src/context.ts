@@ -31,6 +31,8 @@ export interface QueueCarriage {
   status(topic: string): Promise<readonly ProviderStatus[]>
   /** Those of the providers in use that are known to be away. */
   away(topic: string): readonly string[]
+  /** Those that what is accepted now reaches later. */
+  lagging(topic: string): readonly string[]
   /** Waits until all or any of the providers have the messages, or the signal aborts; returns those that do not. */
   confirm(
     topic: string,

@@ -16,6 +16,11 @@ const ingestAnswer = Type.Object({
   durability: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('replicated')], {
     description: 'What the message survives: nothing, any process killed, one machine lost.',
   }),
+  lagging: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'With the composite’s best-effort: providers that are away and get the message once they are back.',
+    }),
+  ),
 })
 
 const messageView = Type.Object({

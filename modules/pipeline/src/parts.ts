@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import type { Running } from '@headrace/runtime'
 import { type Backlog, backlog } from './backlog.ts'
-import type { PipelineContext } from './context.ts'
+import type { LogQueue, PipelineContext, PipelineQueue } from './context.ts'
 import type { MessagesOffer } from './contract.ts'
 import { messageIds } from './domain/message-ids.ts'
 import { gatherSizes } from './gather-sizes.ts'
@@ -26,6 +26,8 @@ export interface PipelineParts extends Running {
   readonly newId: () => string
   readonly now: () => number
   readonly messages: MessagesOffer
+  /** Providers that are away while a composite accepts all the same. */
+  readonly lagging: () => readonly string[]
 }
 
 /** Makes the parts of a process. */
@@ -49,6 +51,7 @@ export function pipelineParts(context: PipelineContext): PipelineParts {
     toQueueMessage: queueMessages({ encoding: settings.QUEUE_ENCODING, limitBytes: settings.MESSAGE_LIMIT_BYTES }),
     newId,
     now: Date.now,
+    lagging: isBestEffort(queue) ? () => queue.carriage.lagging(topic) : () => none,
     messages: {
       addMessageRoute: (app, path) =>
         addMessageRoute(app, path, (id) => viewMessage({ database, log, pending, topic, group }, id)),
@@ -56,6 +59,12 @@ export function pipelineParts(context: PipelineContext): PipelineParts {
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+const none: readonly string[] = []
+
+function isBestEffort(queue: PipelineQueue): queue is LogQueue {
+  return queue.type === 'log' && queue.isComposite && queue.waitsFor !== 'all'
 }
 
 interface ClosableIntake {

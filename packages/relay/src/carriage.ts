@@ -3,6 +3,7 @@ import type { Membership } from '@headrace/inbox'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, noFaults, type OnBackgroundError, PlatformError, type Running } from '@headrace/runtime'
 import { postgresTransport, type Transport } from '@headrace/transport'
+import type { Breaker } from './breaker.ts'
 import { Confirmations, type LogPlace } from './confirmations.ts'
 import { retireOthers } from './cursors.ts'
 import { undrainedProviders } from './drained.ts'
@@ -59,8 +60,10 @@ export interface Carriage extends Running {
   relay(topic: string): Promise<void>
   /** Each provider in use, as the database and this process know it. */
   status(topic: string): Promise<readonly ProviderStatus[]>
-  /** Those of the providers in use that are known to be away. */
+  /** Those of the providers in use that are known to be away, so that it is no use to try. */
   away(topic: string): readonly string[]
+  /** Those that failed last and have not been seen well again: what is accepted now reaches them later. */
+  lagging(topic: string): readonly string[]
   /**
    * Waits until all or any of the providers in use have these messages, at most until the signal aborts. Returns those
    * that do not have them; what is enough is the mode's.
@@ -139,7 +142,7 @@ class LogCarriage implements Carriage {
       if (isLog) return { provider, ...own, failed: 0, lag: 0, healthy: true, lastError: null }
       const relay = this.#running.find((running) => running.provider.isFor(provider, topic))?.provider
       const status = known.find((each) => each.provider === provider && each.topic === topic)
-      const isWell = relay === undefined ? status?.breaker !== 'open' : !relay.breaker.isAway
+      const isWell = relay === undefined ? status?.breaker !== 'open' : relay.breaker.state === 'closed'
       return {
         provider,
         healthy: isWell && status?.breaker !== 'open',
@@ -153,9 +156,18 @@ class LogCarriage implements Carriage {
   }
 
   away(topic: string): readonly string[] {
-    const isAway = (name: string) =>
-      this.#running.some(({ provider }) => provider.isFor(name, topic) && provider.breaker.isAway)
-    return this.inUse.map(({ name }) => name).filter(isAway)
+    return this.#providers(topic, ({ isAway }) => isAway)
+  }
+
+  lagging(topic: string): readonly string[] {
+    return this.#providers(topic, ({ state }) => state !== 'closed')
+  }
+
+  #providers(topic: string, are: (breaker: Breaker) => boolean): string[] {
+    const names = this.inUse.map(({ name }) => name)
+    return names.filter((name) =>
+      this.#running.some(({ provider }) => provider.isFor(name, topic) && are(provider.breaker)),
+    )
   }
 
   async confirm(topic: string, places: readonly LogPlace[], { mode, signal }: ConfirmOptions): Promise<string[]> {

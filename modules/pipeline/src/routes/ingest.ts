@@ -17,6 +17,8 @@ export interface IngestNeeds {
   readonly backlog: Backlog
   readonly toQueueMessage: ToQueueMessage
   readonly newId: () => string
+  /** Providers that are away and get the message later. */
+  readonly lagging: () => readonly string[]
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Bounds the requests in flight. */
@@ -49,7 +51,10 @@ const keyRoute = '/ingest'
 function ingestHandler(needs: IngestNeeds, counters: IngestCounters) {
   const { intake, keyed, toQueueMessage, newId, now } = needs
   const { durability } = intake
-  const answer = (messageId: string) => ({ messageId, status: 'accepted' as const, durability })
+  const answer = (messageId: string) => {
+    const lagging = needs.lagging()
+    return { messageId, status: 'accepted' as const, durability, ...(lagging.length > 0 && { lagging }) }
+  }
   const toMessage = (id: string, { source, payload, metadata }: Fields, accompanying: Accompanying) =>
     toQueueMessage({ id, timestamp: Math.floor(now() / 1000), source, payload, metadata }, accompanying)
 
