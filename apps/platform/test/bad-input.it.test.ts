@@ -98,6 +98,7 @@ const badEnqueues: readonly Bad[] = [
   { what: 'an id that is no string', body: { id: 7 }, ...invalid, names: /id/ },
   { what: 'an id that is too long', body: { id: 'i'.repeat(201) }, ...invalid, names: /id/ },
   { what: 'a timestamp that is no whole number', body: { timestamp: 1.5 }, ...invalid, names: /timestamp/ },
+  { what: 'a timestamp that no queue carries', body: { timestamp: 1e300 }, ...invalid, names: /timestamp/ },
   { what: 'a text', body: '"x"', ...invalid },
   {
     what: 'one message over the limit among good ones',

@@ -77,16 +77,16 @@ export const meSchema = {
   response: { 200: Type.Object({ ...accountMembers, uid: Type.String({ format: 'uuid' }) }) },
 }
 
-export const ticketSchema = {
+export const ticketSchema = (streamRoutes: readonly string[]) => ({
   tags,
   summary: 'A ticket for a stream, for browsers, whose EventSource can send no header',
   description: 'Used as `?ticket=`: first within `expires_in` seconds, then for reconnections to that stream.',
   body: Type.Object(
-    { route: Type.String({ description: 'The path of the stream.' }) },
+    { route: Type.String({ description: 'The path of the stream.', documented: { enum: streamRoutes } }) },
     { examples: [{ route: '/orders-api/orders/stream' }] },
   ),
   response: { 201: Type.Object({ ticket: Type.String(), expires_in: Type.Integer({ description: 'Seconds.' }) }) },
-}
+})
 
 const introspection = Type.Object({
   active: Type.Boolean(),

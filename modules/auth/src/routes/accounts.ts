@@ -96,7 +96,8 @@ function addMe(app: App, { database }: AccountRoutesNeeds): void {
 }
 
 function addTicket(app: App, { streamTickets, streamRoutes }: AccountRoutesNeeds): void {
-  app.post('/api/v1/stream-ticket', { config: { access: 'token' }, schema: ticketSchema }, async (request, reply) => {
+  const schema = ticketSchema(streamRoutes)
+  app.post('/api/v1/stream-ticket', { config: { access: 'token' }, schema }, async (request, reply) => {
     const { route } = request.body
     if (!streamRoutes.includes(route)) throw invalidRequest(`route is no stream: expected ${streamRoutes.join(', ')}`)
     const ticket = await streamTickets.issue(requiredPerson(personOf(request)), route)

@@ -10,10 +10,13 @@ import type { KeyedAccepting } from './accepting.ts'
 import { protobufMessage } from './protobuf-body.ts'
 import { fullError } from './room.ts'
 
+/** Those that come out of protobuf as they went in. */
+const wholeNumbers = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
+
 const dataMessage = Type.Object(
   {
     id: Type.Optional(Type.String({ maxLength: idLimitChars, description: 'Made here when absent.' })),
-    timestamp: Type.Optional(Type.Integer({ description: 'Seconds since the epoch.' })),
+    timestamp: Type.Optional(Type.Integer({ ...wholeNumbers, description: 'Seconds since the epoch.' })),
     source: Type.Optional(Type.String()),
     payload: Type.Optional(Type.String({ description: 'base64' })),
     metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
