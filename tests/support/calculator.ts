@@ -102,7 +102,7 @@ async function running(
   const start = async (name: string) => {
     const part = parts[name]
     if (part === undefined) throw new RangeError(`no process '${name}'`)
-    processes.set(name, await startHeadrace({ ...part, deadlineMs: 60_000 }))
+    processes.set(name, await startHeadrace({ ...part }))
   }
   const dispose = async () => {
     for (const each of [...processes.values()].toReversed()) await each.stop()

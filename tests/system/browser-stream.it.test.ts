@@ -92,7 +92,7 @@ async function startShop() {
       args: ['--only', only],
       url: url(port),
       environment: { ...shared, PORT: String(port) },
-      deadlineMs: 90_000,
+      deadlineMs: 120_000,
     })
   stack.use(await start('payments', payments))
   const orders: Headrace[] = await Promise.all([one, other].map((port) => start('orders', port)))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
 import { memoryTransport } from '@headrace/transport'
 import { relayStatus } from '../src/index.ts'
@@ -21,6 +21,8 @@ describe('a relay', () => {
     world = await openWorld()
   })
   after(() => world[Symbol.asyncDispose]())
+  // They would look for messages to the end.
+  afterEach(() => world.letGo())
 
   it('carries what is appended, in the order of each partition, with where it stands in the log', async () => {
     const counts: Counts = new Map()

@@ -128,7 +128,7 @@ export async function ended(
   calculator: Pick<TestCalculator, 'publicUrl'>,
   id: number,
   user = 1,
-  deadlineMs = 30_000,
+  deadlineMs = 60_000,
 ): Promise<ExpressionView> {
   let seen: ExpressionView | undefined
   await untilTrue(

@@ -1,5 +1,5 @@
 import type { Database } from '@headrace/database'
-import { sleep } from '@headrace/runtime'
+import { Bell, sleep } from '@headrace/runtime'
 import {
   type Batch,
   type CarriedMessage,
@@ -18,6 +18,20 @@ export type Mood = 'well' | 'refuses' | 'loses-answer' | 'takes-half' | 'hangs'
 interface CarriedRow {
   readonly seq: number
   readonly message: Omit<OutgoingMessage, 'body'> & { readonly body: string }
+}
+
+interface Reading {
+  readonly topic: string
+  readonly partition: number
+  readonly from: ReadFrom
+}
+
+/** Reads of this process, which are told of what it publishes; what others publish they see by looking, in ms. */
+const readers = new Set<{ readonly place: string; readonly bell: Bell }>()
+const pollMs = 200
+
+function placeOf(carrier: string, topic: string, partition: number): string {
+  return `${carrier}/${topic}/${partition}`
 }
 
 /** Makes the table that stands for a broker which all processes of a test reach. */
@@ -92,6 +106,7 @@ export class TableCarrier implements Transport {
              select $1, $2, $3, $4, m from unnest($5::jsonb[]) with ordinality as t(m, n) order by n`,
       values: [this.name, this.incarnation, topic, partition, taken.map((message) => JSON.stringify(toJson(message)))],
     })
+    for (const { place, bell } of readers) if (place === placeOf(this.name, topic, partition)) bell.ring()
     if (mood === 'hangs') await sleep(2 ** 31 - 1, this.#stopping.signal)
     if (mood !== 'well') throw new PublishError('unknown', `${this.name} did not answer`)
   }
@@ -121,7 +136,17 @@ export class TableCarrier implements Transport {
     })
   }
 
-  async *read(topic: string, partition: number, from: ReadFrom, { signal }: ReadOptions): AsyncGenerator<Batch> {
+  async *read(topic: string, partition: number, from: ReadFrom, options: ReadOptions): AsyncGenerator<Batch> {
+    const reader = { place: placeOf(this.name, topic, partition), bell: new Bell() }
+    readers.add(reader)
+    try {
+      yield* this.#read({ topic, partition, from }, options.signal, reader.bell)
+    } finally {
+      readers.delete(reader)
+    }
+  }
+
+  async *#read({ topic, partition, from }: Reading, signal: AbortSignal, bell: Bell): AsyncGenerator<Batch> {
     const ending = AbortSignal.any([signal, this.#stopping.signal])
     let at = from.kind === 'position' ? from.position : { incarnation: '', number: 1 }
     while (!ending.aborted) {
@@ -134,7 +159,7 @@ export class TableCarrier implements Transport {
       })
       const last = rows.at(-1)
       if (last === undefined) {
-        await sleep(20, ending)
+        await bell.wait(pollMs, ending)
         continue
       }
       at = { incarnation, number: last.seq + 1 }

@@ -35,6 +35,8 @@ export interface Member extends AsyncDisposable {
   carry(topic: string, carriers: readonly Transport[], options?: Partial<CarriageOptions>): Promise<Carriage>
   /** Records what it gets, in order, in table `effect`. */
   consume(topic: string, carriers: readonly Transport[], group?: string): Promise<Consumer>
+  /** Stops all that carries and consumes. */
+  letGo(): Promise<void>
 }
 
 /** A migrated database of its own and a member on it. */
@@ -67,6 +69,11 @@ export async function joinWorld(url: string, options: MemberOptions = {}): Promi
   const log = stack.use(await openLog({ database, wakeUps, onError }))
   const membership = stack.use(startMembership({ database, wakeUps, onError }))
   const needs = { database, log, membership, onError, faults }
+  const opened: AsyncDisposable[] = []
+  const letGo = async () => {
+    for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]()
+  }
+  stack.defer(letGo)
   return {
     url,
     database,
@@ -77,7 +84,8 @@ export async function joinWorld(url: string, options: MemberOptions = {}): Promi
     async carry(topic, carriers, more = {}) {
       const open = (name: string) => carriers.find((carrier) => carrier.name === name) ?? assert.fail(name)
       const providers = carriers.map(({ name }) => name)
-      const carriage = stack.use(await openCarriage(needs, { providers, open, ...more }))
+      const carriage = await openCarriage(needs, { providers, open, ...more })
+      opened.push(carriage)
       await log.declareTopic(topic)
       await carriage.relay(topic)
       return carriage
@@ -96,8 +104,10 @@ export async function joinWorld(url: string, options: MemberOptions = {}): Promi
           },
         },
       )
-      return stack.use(consumer)
+      opened.push(consumer)
+      return consumer
     },
+    letGo,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
