@@ -193,6 +193,19 @@ describe('orders and payments over HTTP', { timeout: 240_000 }, () => {
     assert.equal((await post(`${url}/orders-api/orders`, {})).status, 400)
   })
 
+  it('a stream from an event that has not happened, or that is no number, is refused, and so is one of nobody', async () => {
+    const user = await shop.openAccount()
+    await shop.order(user, 5)
+    for (const id of ['99', 'x', '-1', '1.5', '']) {
+      const stream = `${url}/orders-api/orders/stream?user_id=${user}`
+      const byHeader = await answerOf(await fetch(stream, { headers: { 'last-event-id': id } }))
+      for (const { status, body } of [byHeader, await get(`${stream}&last_event_id=${id}`)])
+        assert.deepEqual([status, body['code']], [400, 'invalid_event_id'], `id '${id}'`)
+    }
+    for (const query of ['', '?user_id=', '?user_id=x'])
+      assert.equal((await get(`${url}/orders-api/orders/stream${query}`)).status, 400, query)
+  })
+
   it('an id in capitals is the same id', async () => {
     const user = await shop.openAccount('0190A000-ABCD-7000-8000-00000000BEEF')
     assert.equal(user, '0190a000-abcd-7000-8000-00000000beef')
