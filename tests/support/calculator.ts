@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { testDatabase } from '@headrace/database/testing'
 import { freePorts, type Headrace, startHeadrace } from './headrace.ts'
 
-/** The calculator and accounts as they are deployed: all in one process, or apart over a database server. */
+/**
+ * The calculator and accounts as they are deployed: all in one process, or apart over a database server. With a broker
+ * only the workers are apart, and there is no gateway.
+ */
 export interface CalculatorTopology extends AsyncDisposable {
   /** The gateway. */
   readonly url: string
@@ -15,9 +18,14 @@ export interface CalculatorTopology extends AsyncDisposable {
   readonly processes: readonly string[]
   kill(process: string): Promise<void>
   start(process: string): Promise<void>
+  /** Holds it still (SIGSTOP), and lets it go on (SIGCONT). */
+  pause(process: string): void
+  resume(process: string): void
+  /** The process with this id, if it is one of ours. */
+  named(pid: number): string | undefined
 }
 
-export type CalculatorTopologyName = 'one process' | 'processes of their own'
+export type CalculatorTopologyName = 'one process' | 'processes of their own' | 'workers fed by a broker'
 
 type Settings = Readonly<Record<string, string>>
 
@@ -76,6 +84,20 @@ async function startOnFreePorts(name: CalculatorTopologyName, settings: Settings
     url: at(port),
     environment: { ...common, INTERNAL_PORT: String(port), ORCHESTRATOR_URL: urls.internalUrl, COMPUTING_POWER: '2' },
   })
+  const remove = () => database[Symbol.asyncDispose]()
+  if (name === 'workers fed by a broker') {
+    const fed = { CALCULATOR_WORKERS: 'broker', COMPUTING_POWER: '1' }
+    const worker = (port = 0) => part('calculator:worker', at(port), { ...fed, INTERNAL_PORT: String(port) })
+    const parts = {
+      calculator: part('auth,calculator:api,calculator:orchestrator', urls.calculatorUrl, {
+        ...fed,
+        INTERNAL_PORT: '0',
+      }),
+      'worker 1': worker(others[0]),
+      'worker 2': worker(others[1]),
+    }
+    return running({ ...urls, url: urls.calculatorUrl }, parts, remove)
+  }
   const parts = {
     orchestrator: part('calculator:orchestrator', urls.internalUrl, { INTERNAL_PORT: String(internal) }),
     api: part('auth,calculator:api', urls.calculatorUrl, { INTERNAL_PORT: '0' }),
@@ -88,7 +110,7 @@ async function startOnFreePorts(name: CalculatorTopologyName, settings: Settings
       CALCULATOR_URL: urls.calculatorUrl,
     }),
   }
-  return running(urls, parts, () => database[Symbol.asyncDispose]())
+  return running(urls, parts, remove)
 }
 
 type Urls = Pick<CalculatorTopology, 'url' | 'calculatorUrl' | 'internalUrl'>
@@ -104,7 +126,16 @@ async function running(
     if (part === undefined) throw new RangeError(`no process '${name}'`)
     processes.set(name, await startHeadrace({ ...part }))
   }
+  const paused = new Set<string>()
+  const pause = (name: string) => {
+    if (signal(processes.get(name), 'SIGSTOP')) paused.add(name)
+  }
+  const resume = (name: string) => {
+    if (signal(processes.get(name), 'SIGCONT')) paused.delete(name)
+  }
   const dispose = async () => {
+    // One that is held still would not hear that it shall stop.
+    for (const name of paused) resume(name)
     for (const each of [...processes.values()].toReversed()) await each.stop()
     await remove()
   }
@@ -119,6 +150,13 @@ async function running(
     processes: Object.keys(parts),
     start,
     kill: async (name) => processes.get(name)?.kill(),
+    pause,
+    resume,
+    named: (pid) => [...processes].find(([, headrace]) => headrace.pid === pid)?.[0],
     [Symbol.asyncDispose]: dispose,
   }
+}
+
+function signal(headrace: Headrace | undefined, name: NodeJS.Signals): boolean {
+  return headrace !== undefined && process.kill(headrace.pid, name)
 }

@@ -110,3 +110,14 @@ it('what was started and not finished counts as a dead worker', async () => {
   const failed = await ended(calculator, id, 1, 60_000)
   assert.deepEqual([failed.status, failed.error], ['failed', 'gave up on 1+2: 1 of its workers died'])
 })
+
+it('a worker lets go of what was cancelled, and of what waited until it was published again', async () => {
+  const slow = { TIME_ADDITION_MS: '60s', TASK_START_MS: '1s', COMPUTING_POWER: '1' }
+  await using calculator = await startCalculator({ env: { ...env, ...slow } })
+  const { publicUrl } = calculator
+  const [running, waiting] = [await submit(calculator, '1+2'), await submit(calculator, '3+4')]
+  await using work = await published(calculator)
+  await untilTrue('one is published again', () => work.tasks.length >= 3, 60_000)
+  for (const id of [running, waiting]) await ask(`${publicUrl}/api/v1/expressions/${id}`, { user: 1, method: 'DELETE' })
+  assert.equal((await ended(calculator, await submit(calculator, '3*4'), 1, 50_000)).result, 12)
+})

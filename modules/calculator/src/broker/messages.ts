@@ -51,8 +51,8 @@ export function readWork(delivery: Delivery): WorkMessage {
   const { expr_id, task_id, lease, operation, arg1, arg2, operation_time } = fields
   const isComplete =
     isId(expr_id) &&
-    typeof task_id === 'string' &&
-    typeof lease === 'string' &&
+    isUuid(task_id) &&
+    isUuid(lease) &&
     isOperation(operation) &&
     [arg1, arg2, operation_time].every((value) => typeof value === 'number')
   if (!isComplete) throw poison(delivery, 'is no task')

@@ -13,9 +13,9 @@ import type { ReadyBell } from '../ready-bell.ts'
 import { makeProgress, type NextTask, type Progress, type ProgressInput } from '../store/progress.ts'
 import {
   type Answer,
-  heldTasks,
   type Lease,
   type LeaseTimes,
+  lostTasks,
   releaseTasks,
   type Slot,
   type Verdict,
@@ -126,9 +126,8 @@ export class Dispatcher implements Running {
   }
 
   /** Tasks of these leases that are no longer their holders': cancelled, or another's. */
-  async lost(leases: readonly Lease[]): Promise<ReadonlySet<string>> {
-    const held = await heldTasks(this.#needs.database, leases)
-    return new Set(leases.map(({ taskId }) => taskId)).difference(held)
+  lost(leases: readonly Lease[]): Promise<readonly string[]> {
+    return lostTasks(this.#needs.database, leases)
   }
 
   /** Sends workers away that wait, and takes no new ones. */

@@ -124,7 +124,7 @@ function addHeldRoute(app: App, { dispatcher }: TaskRouteNeeds): void {
     },
     async ({ body: { tasks } }) => {
       const lost = await dispatcher.lost(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
-      return { lost: [...lost] }
+      return { lost }
     },
   )
 }

@@ -241,15 +241,15 @@ export interface Lease {
   readonly lease: string
 }
 
-/** Tasks that are still leased like this. */
-export async function heldTasks(database: Queryable, leases: readonly Lease[]): Promise<ReadonlySet<string>> {
+/** Those that are leased otherwise by now, finished or cancelled; what this database does not know is not told. */
+export async function lostTasks(database: Queryable, leases: readonly Lease[]): Promise<readonly string[]> {
   const { rows } = await database.query<{ id: string }>({
-    name: 'calculator.held-tasks',
+    name: 'calculator.lost-tasks',
     text: `select t.id from unnest($1::uuid[], $2::uuid[]) as held(id, lease)
-             join calculator.task t on t.id = held.id and t.lease = held.lease and t.status = 'running'`,
+             join calculator.task t on t.id = held.id and (t.lease is distinct from held.lease or t.status <> 'running')`,
     values: [leases.map(({ taskId }) => taskId), leases.map(({ lease }) => lease)],
   })
-  return new Set(rows.map(({ id }) => id))
+  return rows.map(({ id }) => id)
 }
 
 /** Gives leased tasks back; returns how many are ready again. */

@@ -30,7 +30,7 @@ export function localLink(
     },
     async lost(tasks) {
       const lost = await dispatcher.lost(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
-      return tasks.filter(({ id }) => lost.has(id))
+      return tasks.filter(({ id }) => lost.includes(id))
     },
     async close() {},
   }
