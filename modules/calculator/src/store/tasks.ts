@@ -246,7 +246,7 @@ export async function lostTasks(database: Queryable, leases: readonly Lease[]): 
   const { rows } = await database.query<{ id: string }>({
     name: 'calculator.lost-tasks',
     text: `select t.id from unnest($1::uuid[], $2::uuid[]) as held(id, lease)
-             join calculator.task t on t.id = held.id and (t.lease is distinct from held.lease or t.status <> 'running')`,
+             join calculator.task t on t.id = held.id and ((t.lease = held.lease) is not true or t.status <> 'running')`,
     values: [leases.map(({ taskId }) => taskId), leases.map(({ lease }) => lease)],
   })
   return rows.map(({ id }) => id)
