@@ -110,7 +110,7 @@ async function fill(log: Log, topic: string, messages: number): Promise<void> {
   for (let at = 0; at < messages; at += 2_000) {
     await log.inTransaction((tx) => {
       for (let n = at; n < Math.min(messages, at + 2_000); n += 1) {
-        tx.append({ topic, id: `m${n}`, key: `k${n % 1_000}`, type: 'bench', headers: {}, body })
+        tx.append({ topic, id: randomUUID(), key: `k${n % 1_000}`, type: 'bench', headers: {}, body })
       }
     })
   }

@@ -1,7 +1,7 @@
 import { Admin, type BaseOptions, Consumer, Producer } from '@platformatic/kafka'
+import { BatchProducer } from './batch-producer.ts'
 import type { KafkaSettings } from './options.ts'
 
-export type KafkaProducer = Producer<Buffer, Buffer, string, string>
 export type KafkaConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>
 export type FetchResponse = Awaited<ReturnType<KafkaConsumer['fetch']>>
 
@@ -24,12 +24,16 @@ export function adminClient(settings: KafkaSettings): Admin {
   return guarded(new Admin({ ...common(settings), retries: 2, retryDelay: 100 }))
 }
 
+const producing = { idempotent: true, retries: true, retryDelay: 200, repeatOnStaleMetadata: true } as const
+
 /** Repeats within its sequence numbers until it is closed; whoever uses it sets the deadline. */
-export function producerClient(settings: KafkaSettings): KafkaProducer {
-  const header = headerNames()
-  const serializers = { headerKey: header, headerValue: (value?: string) => Buffer.from(value ?? '') }
-  const producing = { idempotent: true, retries: true, retryDelay: 200, repeatOnStaleMetadata: true, serializers }
-  return guarded(new Producer<Buffer, Buffer, string, string>({ ...common(settings), ...producing }))
+export function producerClient(settings: KafkaSettings): Producer {
+  return guarded(new Producer({ ...common(settings), ...producing }))
+}
+
+/** The same for messages that are encoded already. */
+export function batchProducer(settings: KafkaSettings): BatchProducer {
+  return guarded(new BatchProducer({ ...common(settings), ...producing }))
 }
 
 /** Only fetches, and never joins a group. Repeating is the fetcher's. */
@@ -37,26 +41,14 @@ export function consumerClient(settings: KafkaSettings): KafkaConsumer {
   return guarded(new Consumer({ ...common(settings), groupId: `${settings.clientId}-reads`, retries: 0 }))
 }
 
-/** Most messages have the same few headers. */
-const headerNamesKept = 200
-
-function headerNames(): (name?: string) => Buffer {
-  const known = new Map<string, Buffer>()
-  return (name = '') => {
-    const encoded = known.get(name) ?? Buffer.from(name)
-    if (known.size < headerNamesKept) known.set(name, encoded)
-    return encoded
-  }
-}
-
 /** A connection may fail twice; its second error has no listener of the library's, and would end the process. */
-function guarded<Client extends Admin | KafkaConsumer | KafkaProducer>(client: Client): Client {
+function guarded<Client extends Admin | KafkaConsumer | Producer>(client: Client): Client {
   client.on('client:broker:connect', ({ connection }) => connection?.on('error', () => undefined))
   return client
 }
 
 /** Cuts the connections of a client and stops its repeating, whatever it waits for. */
-export async function abandon(client: Admin | KafkaConsumer | KafkaProducer): Promise<void> {
+export async function abandon(client: Admin | KafkaConsumer | Producer): Promise<void> {
   for (const [, connection] of client.connections) connection.socket?.destroy()
   await client.close().catch(() => undefined)
 }

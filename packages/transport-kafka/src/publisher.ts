@@ -1,6 +1,7 @@
 import { untilAborted, withDeadline } from '@headrace/runtime'
 import { messageBytes, type OutgoingMessage, PublishError } from '@headrace/transport'
-import { abandon, type KafkaProducer, producerClient } from './clients.ts'
+import type { BatchProducer } from './batch-producer.ts'
+import { abandon, batchProducer } from './clients.ts'
 import { publishFailure, unavailable } from './failures.ts'
 import type { KafkaSettings } from './options.ts'
 import { produced } from './records.ts'
@@ -19,7 +20,7 @@ export class Publisher {
   readonly #settings: KafkaSettings
   readonly #topics: Topics
   readonly #stopping = new AbortController()
-  #producer: KafkaProducer | undefined
+  #producer: BatchProducer | undefined
 
   constructor(settings: KafkaSettings, topics: Topics) {
     this.#settings = settings
@@ -67,9 +68,9 @@ export class Publisher {
   }
 
   async #send(topic: string, partition: number, part: readonly OutgoingMessage[], leftMs: number): Promise<void> {
-    this.#producer ??= producerClient(this.#settings)
+    this.#producer ??= batchProducer(this.#settings)
     const producer = this.#producer
-    const messages = part.map((message) => produced(message, { topic, partition }))
+    const messages = produced(part, { topic, partition })
     const late = () => {
       if (this.#producer === producer) this.#producer = undefined
       void abandon(producer)

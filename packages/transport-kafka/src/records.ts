@@ -6,7 +6,8 @@ import {
   kafkaBinding,
   type OutgoingMessage,
 } from '@headrace/transport'
-import type { KafkaRecord, MessageToProduce, RecordsBatch } from '@platformatic/kafka'
+import type { KafkaRecord, MessageRecord, RecordsBatch } from '@platformatic/kafka'
+import { RecordWriter } from './record-writer.ts'
 
 /** One record of a partition, not yet decoded. */
 export interface FetchedRecord {
@@ -27,21 +28,30 @@ const logAppendTime = 0x08
 const transactional = 0x10
 const control = 0x20
 
-/** A message as it is sent to one partition. */
+/** A message whose value is what its record holds behind its place in a batch: key, value and headers. */
+export type EncodedMessage = Required<Pick<MessageRecord, 'topic' | 'partition' | 'timestamp' | 'value'>>
+
+/** Messages as they are sent to one partition, all with one timestamp. */
 export function produced(
-  message: OutgoingMessage,
+  messages: readonly OutgoingMessage[],
   { topic, partition }: Pick<RecordPlace, 'topic' | 'partition'>,
-): MessageToProduce<Buffer, Buffer, string, string> {
+): EncodedMessage[] {
   const now = Date.now()
-  const { body } = message
-  return {
-    topic,
-    partition,
-    key: Buffer.from(message.key),
-    value: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-    headers: new Map(encodeEvent(kafkaBinding, message, { topic, at: now })),
-    timestamp: BigInt(now),
-  }
+  const timestamp = BigInt(now)
+  const writer = new RecordWriter()
+  const ends = messages.map((message) => {
+    writer.text(message.key)
+    writer.bytes(message.body)
+    const headers = encodeEvent(kafkaBinding, message, { topic, at: now })
+    writer.varint(headers.length)
+    for (const [name, value] of headers) {
+      writer.text(name)
+      writer.text(value)
+    }
+    return writer.length
+  })
+  const { written } = writer
+  return ends.map((end, index) => ({ topic, partition, timestamp, value: written.subarray(ends[index - 1] ?? 0, end) }))
 }
 
 /** Positions are offsets counted from 1, as everywhere here; Kafka's begin at 0. */

@@ -1,6 +1,6 @@
 import { sleep } from '@headrace/runtime'
 import type { Transport } from '@headrace/transport'
-import { Producer } from '@platformatic/kafka'
+import { BatchProducer } from '../../src/batch-producer.ts'
 import { abandon } from '../../src/clients.ts'
 import { produced } from '../../src/records.ts'
 
@@ -9,16 +9,7 @@ const patienceMs = 1_000
 
 /** A driver that takes silence for consent. */
 export function takingSilenceForConsent(driver: Transport, broker: string): Transport {
-  const serializers = {
-    headerKey: (name?: string) => Buffer.from(name ?? ''),
-    headerValue: (value?: string) => Buffer.from(value ?? ''),
-  }
-  const producer = new Producer<Buffer, Buffer, string, string>({
-    clientId: 'mutant',
-    bootstrapBrokers: [broker],
-    serializers,
-    retries: 0,
-  })
+  const producer = new BatchProducer({ clientId: 'mutant', bootstrapBrokers: [broker], retries: 0 })
   return {
     name: driver.name,
     durability: driver.durability,
@@ -26,8 +17,7 @@ export function takingSilenceForConsent(driver: Transport, broker: string): Tran
     partitions: (topic) => driver.partitions(topic),
     async publish(topic, partition, messages) {
       await driver.partitions(topic)
-      const records = messages.map((message) => produced(message, { topic, partition }))
-      const sent = producer.send({ messages: records, acks: -1 })
+      const sent = producer.send({ messages: produced(messages, { topic, partition }), acks: -1 })
       // What fails after it was taken for confirmed is nobody's concern here.
       sent.catch(() => undefined)
       await Promise.race([sent, sleep(patienceMs)])

@@ -1,0 +1,105 @@
+import {
+  type API,
+  type Callback,
+  type Connection,
+  type CreateRecordsBatchOptions,
+  kGetApi,
+  type MessageRecord,
+  Producer,
+  produceV3,
+  produceV4,
+  produceV5,
+  produceV6,
+  produceV7,
+  produceV8,
+  produceV9,
+  produceV10,
+  produceV11,
+  Writer,
+} from '@platformatic/kafka'
+import { recordBatch } from './record-batch.ts'
+
+const versions = [
+  produceV3,
+  produceV4,
+  produceV5,
+  produceV6,
+  produceV7,
+  produceV8,
+  produceV9,
+  produceV10,
+  produceV11,
+] as const
+/** From this version on the protocol is written compactly. (KIP-482) */
+const compactFrom = 9
+
+type ProduceArguments = [
+  acks: number,
+  timeoutMs: number,
+  messages: readonly MessageRecord[],
+  options: Partial<CreateRecordsBatchOptions>,
+]
+
+/**
+ * A producer that encodes a batch in one go, of messages whose value is the rest of their record (`produced`) and which
+ * all go to one partition. The client's own encoding makes a buffer for each number and text, some forty a message:
+ * three quarters of what a relayed message cost.
+ */
+export class BatchProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
+  override [kGetApi]<Arguments extends unknown[], Answer>(
+    name: string,
+    callback: Callback<API<Arguments, Answer>>,
+  ): void {
+    super[kGetApi]<Arguments, Answer>(name, (error, api) => {
+      if (error !== null || api === undefined || name !== 'Produce') return callback(error, api)
+      // What the client calls `Produce` has these arguments and this answer.
+      callback(null, encoding(api.version) as unknown as API<Arguments, Answer>)
+    })
+  }
+}
+
+function encoding(version: number) {
+  const found = versions.find(({ api }) => api.version === version)
+  if (found === undefined) throw new RangeError(`Produce: version ${version} is not known`)
+  const isCompact = version >= compactFrom
+  return (
+    connection: Connection,
+    ...[acks, timeoutMs, messages, options, callback]: [...ProduceArguments, Callback<unknown>]
+  ) =>
+    connection.send<unknown>(
+      found.api.key,
+      version,
+      () => request(isCompact, [acks, timeoutMs, messages, options]),
+      found.parseResponse,
+      isCompact,
+      isCompact,
+      callback,
+    )
+}
+
+function request(isCompact: boolean, [acks, timeoutMs, messages, options]: ProduceArguments): Writer {
+  const [first] = messages
+  const batch = recordBatch(messages, options)
+  const writer = Writer.create()
+    .appendString(options.transactionalId, isCompact)
+    .appendInt16(acks)
+    .appendInt32(timeoutMs)
+    .appendArray(
+      [first?.topic],
+      (topics, topic) =>
+        topics.appendString(topic, isCompact).appendArray(
+          [first?.partition ?? 0],
+          (partitions, partition) => {
+            partitions.appendInt32(partition)
+            if (isCompact) partitions.appendUnsignedVarInt(batch.length + 1)
+            else partitions.appendInt32(batch.length)
+            partitions.append(batch)
+          },
+          isCompact,
+          isCompact,
+        ),
+      isCompact,
+      isCompact,
+    )
+  return isCompact ? writer.appendTaggedFields() : writer
+}
