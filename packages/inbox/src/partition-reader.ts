@@ -191,10 +191,10 @@ export class PartitionReader implements LeaseHolder {
     let run: { readonly lane: Lane; readonly messages: LaneMessage[] } | undefined
     const start = this.#lanes.get(startOrigin(carrier.transport.name, batch.incarnation))?.position ?? 0
     for (const carried of batch.messages) {
+      // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
+      if ((carried.origin?.partition ?? carrier.partition) !== this.#place.partition) continue
       const message = carried.origin === undefined ? storable(carried) : carried
       const address = laneAddress(message, carrier.transport.name, batch.incarnation)
-      // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
-      if ((message.origin?.partition ?? carrier.partition) !== this.#place.partition) continue
       const known = this.#lanes.get(address.origin)
       if (known === undefined && message.position <= start) continue
       const lane = known ?? (await this.#laneFrom(message, address))

@@ -51,26 +51,26 @@ export class BatchProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
     callback: Callback<API<Arguments, Answer>>,
   ): void {
     super[kGetApi]<Arguments, Answer>(name, (error, api) => {
-      if (error !== null || api === undefined || name !== 'Produce') return callback(error, api)
+      if (error !== null || name !== 'Produce') return callback(error, api)
+      const known = versions.find((each) => each.api.version === api?.version)
+      if (known === undefined) return callback(new RangeError(`Produce: version ${api?.version} is not known`))
       // What the client calls `Produce` has these arguments and this answer.
-      callback(null, encoding(api.version) as unknown as API<Arguments, Answer>)
+      callback(null, encoding(known) as unknown as API<Arguments, Answer>)
     })
   }
 }
 
-function encoding(version: number) {
-  const found = versions.find(({ api }) => api.version === version)
-  if (found === undefined) throw new RangeError(`Produce: version ${version} is not known`)
-  const isCompact = version >= compactFrom
+function encoding({ api, parseResponse }: (typeof versions)[number]) {
+  const isCompact = api.version >= compactFrom
   return (
     connection: Connection,
     ...[acks, timeoutMs, messages, options, callback]: [...ProduceArguments, Callback<unknown>]
   ) =>
     connection.send<unknown>(
-      found.api.key,
-      version,
+      api.key,
+      api.version,
       () => request(isCompact, [acks, timeoutMs, messages, options]),
-      found.parseResponse,
+      parseResponse,
       isCompact,
       isCompact,
       callback,

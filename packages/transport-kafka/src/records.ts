@@ -1,6 +1,7 @@
 import {
   type CarriedMessage,
   decodeEvent,
+  type EventEnvelope,
   encodeEvent,
   inBinaryMode,
   kafkaBinding,
@@ -15,6 +16,8 @@ export interface FetchedRecord {
   /** When the producer or the broker took it, in ms since the epoch. */
   readonly at: number
   readonly record: KafkaRecord
+  /** As the first of the reads that share it has decoded it. */
+  decoded?: EventEnvelope & { readonly key: string; readonly body: Uint8Array }
 }
 
 export interface RecordPlace {
@@ -112,21 +115,22 @@ export function endOf(batches: readonly RecordsBatch[], from: number): number {
   return last === undefined ? from : Math.max(from, Number(last.firstOffset) + last.lastOffsetDelta + 1)
 }
 
-/** A record as a message; what a foreign producer does not say of it is taken from its place. */
-export function carried({ offset, at, record }: FetchedRecord, place: RecordPlace): CarriedMessage {
-  const { topic, incarnation, partition } = place
+/** A record as a message of its own; what a foreign producer does not say of it is taken from its place. */
+export function carried(fetched: FetchedRecord, place: RecordPlace): CarriedMessage {
+  fetched.decoded ??= decoded(fetched, place)
+  const { decoded: event, offset } = fetched
+  // Copies: the record lies in the answer to a fetch, which other reads share.
+  const body = new Uint8Array(event.body)
+  return { ...event, headers: { ...event.headers }, body, position: positionOf(offset) }
+}
+
+function decoded({ offset, at, record }: FetchedRecord, { topic, incarnation, partition }: RecordPlace) {
   const named = record.headers.map(([name, value]): [string, string] => [text(name), text(value)])
   const { headers, body } = inBinaryMode(kafkaBinding, { headers: named, body: record.value ?? new Uint8Array() })
   // A topic made anew counts its offsets from the start, so its incarnation is part of the name.
   const id = `kafka-${topic}-${incarnation.slice(0, 8)}-${partition}-${offset}`
   const event = decodeEvent(kafkaBinding, headers, { id, type: topic, at })
-  return {
-    ...event,
-    key: record.key === null ? event.id : text(record.key),
-    // A copy: the record lies in the answer to a fetch, which other readers share.
-    body: new Uint8Array(body),
-    position: positionOf(offset),
-  }
+  return { ...event, key: record.key === null ? event.id : text(record.key), body }
 }
 
 function text(bytes: Buffer | null): string {
