@@ -3,7 +3,17 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const names = ['log-to-handler', 'ingest', 'relay', 'shop', 'calculator', 'live', 'lookup', 'intake'] as const
+const names = [
+  'log-to-handler',
+  'ingest',
+  'relay',
+  'carrier-to-handler',
+  'shop',
+  'calculator',
+  'live',
+  'lookup',
+  'intake',
+] as const
 const here = fileURLToPath(new URL('.', import.meta.url))
 const [first, ...rest] = process.argv.slice(2)
 if (first === '--help') {
