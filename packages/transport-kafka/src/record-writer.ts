@@ -40,8 +40,16 @@ export class RecordWriter {
 
   /** A text as UTF-8, behind the number of its bytes. */
   text(value: string): void {
+    if (value.length <= shortText && this.#ascii(value)) return
+    const bytes = Buffer.byteLength(value)
+    this.varint(bytes)
+    this.#ensure(bytes)
+    this.#at += this.#bytes.write(value, this.#at)
+  }
+
+  /** The same for short texts, without a call of the runtime; false, and nothing, where another sign is met. */
+  #ascii(value: string): boolean {
     const { length } = value
-    if (length > shortText) return this.#longText(value)
     const start = this.#at
     this.varint(length)
     this.#ensure(length)
@@ -49,17 +57,11 @@ export class RecordWriter {
       const sign = value.charCodeAt(index)
       if (sign > ascii) {
         this.#at = start
-        return this.#longText(value)
+        return false
       }
       this.#bytes[this.#at++] = sign
     }
-  }
-
-  #longText(value: string): void {
-    const bytes = Buffer.byteLength(value)
-    this.varint(bytes)
-    this.#ensure(bytes)
-    this.#at += this.#bytes.write(value, this.#at)
+    return true
   }
 
   #ensure(more: number): void {
