@@ -22,6 +22,8 @@ async function ask(path) {
 
 /** The order that was asked for last; an answer to an earlier question comes too late. */
 let asked = 0
+/** An answer that is faster than this replaces what is shown; a slower one is announced. */
+const patienceMs = 150
 
 async function show(id) {
   asked += 1
@@ -29,7 +31,12 @@ async function show(id) {
   field.value = id
   history.replaceState(null, '', `#${encodeURIComponent(id)}`)
   result.setAttribute('aria-busy', 'true')
+  const waiting = setTimeout(
+    () => result.replaceChildren(element('p', { class: 'hint' }, 'Looking it up …')),
+    patienceMs,
+  )
   const view = await viewOf(id).catch(() => problem('The server did not answer. Try again.'))
+  clearTimeout(waiting)
   if (turn !== asked) return
   result.replaceChildren(...view)
   result.removeAttribute('aria-busy')
@@ -37,14 +44,14 @@ async function show(id) {
 
 async function viewOf(id) {
   const { response, body } = await ask(`/order/${encodeURIComponent(id)}`)
-  if (response.status === 404) return problem(`There is no order “${id}”.`)
+  if (response.status === 404) return problem('There is no order “', apart(id), '”.')
   if (response.status === 401) return problem('Please give an access token above.')
   if (!response.ok) return problem(body.detail ?? `The server answered ${response.status}.`)
   return orderView(body, response.headers.get('x-cache'))
 }
 
-function problem(text) {
-  return [element('p', { class: 'bad', role: 'alert' }, text)]
+function problem(...text) {
+  return [element('p', { class: 'bad', role: 'alert' }, ...text)]
 }
 
 function orderView(order, cache) {
@@ -53,7 +60,7 @@ function orderView(order, cache) {
     element(
       'div',
       { class: 'row' },
-      element('h2', {}, `Order ${order.order_uid}`),
+      element('h2', {}, 'Order ', apart(order.order_uid)),
       element('span', { class: 'soft' }, from),
     ),
     element(
@@ -66,7 +73,7 @@ function orderView(order, cache) {
         ['Service', order.delivery_service],
         ['Entry', order.entry],
         ['Locale', order.locale],
-        ['Shard', `${order.shardkey} / ${order.oof_shard}`],
+        ['Shard', element('span', {}, apart(order.shardkey), ' / ', apart(order.oof_shard))],
         ['Sm id', order.sm_id],
         ['Signature', order.internal_signature],
       ]),
@@ -75,7 +82,7 @@ function orderView(order, cache) {
         ['Phone', order.delivery.phone],
         ['Email', order.delivery.email],
         ['Address', order.delivery.address],
-        ['City', `${order.delivery.zip} ${order.delivery.city}`],
+        ['City', element('span', {}, apart(order.delivery.zip), ' ', apart(order.delivery.city))],
         ['Region', order.delivery.region],
       ]),
       part('Payment', [
@@ -86,10 +93,10 @@ function orderView(order, cache) {
         ['Bank', order.payment.bank],
         ['Currency', order.payment.currency],
       ]),
+      totals(order),
     ),
     element('h2', {}, `Items (${order.items.length})`),
     itemsTable(order),
-    totals(order),
   ]
 }
 
@@ -122,7 +129,7 @@ function itemsTable({ items }) {
 }
 
 function totals({ payment }) {
-  const money = (value) => `${amount(value)} ${payment.currency}`
+  const money = (value) => element('span', {}, ...moneyOf(value, payment.currency))
   return part('Totals', [
     ['Goods', money(payment.goods_total)],
     ['Delivery', money(payment.delivery_cost)],
@@ -131,7 +138,18 @@ function totals({ payment }) {
   ])
 }
 
+/** What an order holds may turn the direction of writing: set apart, it turns no amount beside it. */
+function apart(text) {
+  return element('bdi', {}, text)
+}
+
+function moneyOf(value, currency) {
+  return [apart(amount(value)), ' ', apart(currency)]
+}
+
 const grouped = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 })
+// The month by its name: whether day or month comes first depends on the reader.
+const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 
 function amount(value) {
   return grouped.format(value)
@@ -140,7 +158,7 @@ function amount(value) {
 /** A time as people read it, or as it is written where a browser cannot read it. */
 function time(value) {
   const at = new Date(value)
-  return Number.isNaN(at.getTime()) ? String(value) : at.toLocaleString()
+  return Number.isNaN(at.getTime()) ? String(value) : dates.format(at)
 }
 
 async function showRecent() {
@@ -157,8 +175,9 @@ async function showRecent() {
 }
 
 function recentItem(order) {
-  const about = `${order.customer_id} · ${amount(order.payment.amount)} ${order.payment.currency}`
-  const button = element('button', { type: 'button' }, order.order_uid, element('span', { class: 'soft' }, about))
+  const { amount: paid, currency } = order.payment
+  const about = element('span', { class: 'soft' }, apart(order.customer_id), ' · ', ...moneyOf(paid, currency))
+  const button = element('button', { type: 'button' }, apart(order.order_uid), about)
   button.addEventListener('click', () => show(order.order_uid))
   return element('li', {}, button)
 }

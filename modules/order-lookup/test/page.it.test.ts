@@ -35,7 +35,9 @@ describe('the page in a browser', { timeout: 240_000, skip }, () => {
     page.on('pageerror', (error) => faults.push(error.message))
     page.on('console', (line) => line.type() === 'error' && faults.push(line.text()))
     await page.goto(`${replica.url}/order-lookup/`)
-    await page.getByRole('button', { name: 'c0 · 1,817 USD' }).click()
+    const some = page.getByRole('button', { name: 'c0 · 1,817 USD' })
+    assert.deepEqual(await some.locator('bdi').allTextContents(), ['order-7', 'c0', '1,817', 'USD'])
+    await some.click()
     await page.getByRole('heading', { name: 'Order order-7' }).waitFor()
     assert.equal(await page.getByLabel('Order id').inputValue(), 'order-7')
 
