@@ -16,7 +16,10 @@ export class FakeOrders {
   constructor({ invalid, seed }: { readonly invalid: number; readonly seed: number | undefined }) {
     this.#faker = new Faker({ locale: en })
     this.#invalid = invalid
-    if (seed !== undefined) this.#faker.seed(seed)
+    if (seed === undefined) return
+    this.#faker.seed(seed)
+    // Times are drawn back from a day, which would otherwise be today.
+    this.#faker.setDefaultRefDate('2026-01-01T00:00:00Z')
   }
 
   next(): FakeMessage {
