@@ -159,7 +159,7 @@ async function onParked(database: Database, seq: number, change: (tx: Queryable)
     })
     const row = rows[0]
     if (row === undefined) throw new PlatformError('NOT_FOUND', `no parked message ${seq}`)
-    await ensureParkedKeys(tx, { group: row.group_name, topic: row.topic }, new Set([row.key]), 0)
+    await ensureParkedKeys(tx, { group: row.group_name, topic: row.topic }, [row.key], 0)
     // A key blocks behind the message that died last: deciding about another one leaves it as it is.
     await tx.query({
       text: `update headrace.parked_key k set next_try_at = clock_timestamp(),

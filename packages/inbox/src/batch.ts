@@ -1,33 +1,11 @@
 import { type Database, isInfrastructureError, type Transaction } from '@headrace/database'
 import type { Log } from '@headrace/log'
 import { type FaultPoints, hasCode, messageOf, PlatformError } from '@headrace/runtime'
-import type { CarrierPosition } from '@headrace/transport'
 import { MessageError } from './errors.ts'
-import { keepPlaces, type Lane, type LaneAddress, type LaneMove, moveLanes, recordTrial, wholeBatch } from './lanes.ts'
-import { blockKey, ensureParkedKeys, insertParked, lockParkedKeys, type Parking } from './parking-store.ts'
+import { advance, keepPlaces, type Lane, type LaneRun, moveLanes, recordTrial, wholeBatch } from './lanes.ts'
+import { blockKey, ensureParkedKeys, insertParked, lockParkedKeys } from './parking-store.ts'
 import type { Rules } from './rules.ts'
 import type { ConsumerEvents, Delivery } from './types.ts'
-
-/** A message at its place in a lane. */
-export interface LaneMessage {
-  readonly message: Delivery
-  readonly address: LaneAddress
-}
-
-/** Consecutive messages of one lane, the next ones that it takes. */
-export interface LaneRun {
-  readonly lane: Lane
-  readonly messages: readonly LaneMessage[]
-  /** Whether the log itself brought them. */
-  readonly fromLog: boolean
-  /** Where the carrier that brought them stands behind them; undefined for the log, whose lane says it. */
-  readonly move?: CarrierMove | undefined
-}
-
-export interface CarrierMove {
-  readonly carrier: string
-  readonly next: CarrierPosition
-}
 
 export interface BatchNeeds {
   readonly database: Database
@@ -78,18 +56,15 @@ export async function handleRun(needs: BatchNeeds, run: LaneRun): Promise<void> 
   }
 }
 
-/** Splits a failed run at the message that it names. */
+/** Splits a failed run at the message that it names, or else into its messages. */
 async function handleAround(needs: BatchNeeds, run: LaneRun, error: unknown): Promise<void> {
   const { messages } = run
-  const part = (some: readonly LaneMessage[]) => handleRun(needs, { ...run, messages: some, move: undefined })
-  const at = error instanceof MessageError ? messages.findIndex(({ message }) => message.id === error.messageId) : -1
-  if (at < 0) {
-    for (const message of messages) await part([message])
-    return
-  }
-  if (at > 0) await part(messages.slice(0, at))
-  await part(messages.slice(at, at + 1))
-  if (at + 1 < messages.length) await part(messages.slice(at + 1))
+  const at = error instanceof MessageError ? messages.findIndex(({ id }) => id === error.messageId) : -1
+  const parts =
+    at < 0
+      ? messages.map((message) => [message])
+      : [messages.slice(0, at), messages.slice(at, at + 1), messages.slice(at + 1)]
+  for (const part of parts) if (part.length > 0) await handleRun(needs, { ...run, messages: part, move: undefined })
 }
 
 /**
@@ -121,90 +96,63 @@ export function killed(deaths: number): PlatformError {
 
 /** Handles runs of different lanes in one transaction, each lane fenced, all or none. */
 export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): Promise<void> {
-  const { log, rules, faults } = needs
+  const { log, rules, events, faults } = needs
   await faults.at('batch.before-open')
-  const queued = await log.inTransaction(async (tx) => {
-    const behind = await openBatch(needs, tx, runs)
+  const messages = runs.flatMap((run) => run.messages)
+  const handled = await log.inTransaction(async (tx) => {
+    const free = await openBatch(rules, tx, runs)
     await faults.at('batch.after-open')
-    const waits = ({ message }: LaneMessage) => rules.isWork || behind.has(rules.queueKey(message))
-    const now = runs.flatMap(({ messages }) => messages.filter((message) => !waits(message)))
-    const later = runs.flatMap(({ messages }) => messages.filter(waits).map((message) => toQueue(rules, message)))
-    if (later.length > 0) await enqueue(rules, tx, later)
-    // Not awaited, so that it shares a flight with what follows; what fails here fails the transaction.
-    const moves = runs.flatMap(({ lane, move }) => (move === undefined ? [] : [{ lane, ...move }]))
-    if (moves.length > 0) keepPlaces(tx, moves).catch(() => {})
-    if (rules.handle !== undefined && now.length > 0)
-      await rules.handle(
-        tx,
-        now.map(({ message }) => message),
-      )
+    if (free.length > 0) await rules.handle?.(tx, free)
     await faults.at('batch.before-commit')
-    return later.length
+    return free.length
   })
   await faults.at('batch.after-commit')
-  let count = 0
-  for (const run of runs) {
-    advance(run, run.messages.at(-1))
-    count += run.messages.length
+  for (const run of runs) advance(run)
+  if (handled > 0) events.handled?.(handled)
+  if (handled < messages.length) needs.onQueued(messages.length - handled)
+}
+
+/** The first flight: fences the lanes. Queues what must wait and returns the messages that need not. */
+async function openBatch(rules: Rules, tx: Transaction, runs: readonly LaneRun[]): Promise<readonly Delivery[]> {
+  const messages = runs.flatMap((run) => run.messages)
+  const keys = [...new Set(messages.map(rules.queueKey))]
+  const fencing = fence(tx, runs)
+  if (rules.isWork) {
+    // Workers get everything through the queue.
+    await Promise.all([fencing, ensureParkedKeys(tx, rules, keys, 0), insertParked(tx, rules, messages)])
+    return []
   }
-  if (queued < count) needs.events.handled?.(count - queued)
-  if (queued > 0) needs.onQueued(queued)
+  const [parked] = await Promise.all([lockParkedKeys(tx, rules, keys), fencing])
+  if (parked.size === 0) return messages
+  const waits = (message: Delivery) => parked.has(rules.queueKey(message))
+  await insertParked(tx, rules, messages.filter(waits))
+  return messages.filter((message) => !waits(message))
 }
 
-/** The first flight: fence the lanes and learn which keys are parked. */
-async function openBatch(needs: BatchNeeds, tx: Transaction, runs: readonly LaneRun[]): Promise<ReadonlySet<string>> {
-  const { rules } = needs
-  const moves = runs.flatMap((run) => moveOf(run, run.messages.at(-1)))
-  const keys = new Set(runs.flatMap(({ messages }) => messages.map(({ message }) => rules.queueKey(message))))
-  const moved = moveLanes(tx, moves)
-  // Workers get everything through the queue, which locks the keys itself.
-  const parked = rules.isWork ? new Set<string>() : lockParkedKeys(tx, rules, [...keys])
-  const [held, behind] = await Promise.all([moved, parked])
+/** Moves lanes, and where their carriers are read on. Throws `FENCED` when one of them was taken over. */
+async function fence(tx: Transaction, runs: readonly LaneRun[]): Promise<void> {
+  const [held] = await Promise.all([moveLanes(tx, runs), keepPlaces(tx, runs)])
   if (!held && runs[0] !== undefined) throw fenced(runs[0].lane)
-  return behind
-}
-
-function toQueue(rules: Rules, { message }: LaneMessage): Parking {
-  return { message, queueKey: rules.queueKey(message), state: 'queued', attempts: 0 }
-}
-
-async function enqueue(rules: Rules, tx: Transaction, parkings: readonly Parking[]): Promise<void> {
-  // A handler's batch has found and locked the keys that its messages queue behind.
-  const locked = rules.isWork && ensureParkedKeys(tx, rules, new Set(parkings.map(({ queueKey }) => queueKey)), 0)
-  await Promise.all([locked, insertParked(tx, rules, parkings)])
 }
 
 /** Parks the one message that failed, or declares it dead, in the transaction that moves the lane past it. */
 async function setAside(needs: BatchNeeds, run: LaneRun, error: unknown): Promise<void> {
-  const { lane } = run
-  const [failed] = run.messages
-  if (failed === undefined) return
   const { rules, events, faults } = needs
-  const { message } = failed
-  const verdict = rules.judge(error, 1)
-  const { state, code, cause, keyState, waitMs } = verdict
-  const parking = { ...toQueue(rules, failed), state, code, attempts: 1, error: messageOf(cause) }
+  const [message] = run.messages
+  if (message === undefined) return
+  const { state, code, cause, keyState, waitMs } = rules.judge(error, 1)
+  const key = rules.queueKey(message)
   await needs.database.inTransaction(async (tx) => {
-    if (!(await moveLanes(tx, moveOf(run, failed)))) throw fenced(lane)
+    await fence(tx, [run])
     // A dead message whose key goes on needs no key row; all others make those behind them wait.
-    if (keyState !== 'free') await ensureParkedKeys(tx, rules, new Set([parking.queueKey]), waitMs)
-    await insertParked(tx, rules, [parking])
-    if (keyState === 'blocked') await blockKey(tx, rules, parking.queueKey)
+    if (keyState !== 'free') await ensureParkedKeys(tx, rules, [key], waitMs)
+    await insertParked(tx, rules, [message], { state, attempts: 1, code, error: messageOf(cause) })
+    if (keyState === 'blocked') await blockKey(tx, rules, key)
     await faults.at('park.before-commit')
   })
   await faults.at('park.after-commit')
-  advance(run, failed)
+  advance(run)
   if (state === 'dead') events.died?.(message, code)
   else events.failed?.(message, cause)
-  needs.onQueued(state === 'queued' ? 1 : 0)
-}
-
-function moveOf({ lane, fromLog }: LaneRun, last: LaneMessage | undefined): LaneMove[] {
-  return last === undefined ? [] : [{ lane, fromLog, last: last.message, offset: last.address.offset }]
-}
-
-function advance({ lane, fromLog }: LaneRun, last: LaneMessage | undefined): void {
-  if (last === undefined) return
-  lane.position = last.address.offset
-  if (fromLog) lane.seenUntilMs = last.message.at
+  if (state === 'queued') needs.onQueued(1)
 }

@@ -1,5 +1,6 @@
 import type { Batch, CarrierPosition, Transport } from '@headrace/transport'
-import type { CarrierMove, LaneMessage } from './batch.ts'
+import type { CarrierMove } from './lanes.ts'
+import type { Delivery } from './types.ts'
 
 /** One carrier of a leased partition, and where its reading stands. */
 export interface CarrierReading {
@@ -47,10 +48,10 @@ export function waitMs(vain: number): number {
 export function moveAfter(
   { transport, passed }: CarrierReading,
   { incarnation }: Batch,
-  last: LaneMessage | undefined,
+  last: Delivery | undefined,
 ): CarrierMove | undefined {
   if (transport.isLog || passed !== undefined || last === undefined) return undefined
-  return { carrier: transport.name, next: { incarnation, number: last.message.position + 1 } }
+  return { carrier: transport.name, next: { incarnation, number: last.position + 1 } }
 }
 
 /** What the leases of this process have passed, so that a carrier's partition which several share is told the least. */

@@ -1,6 +1,7 @@
 import { isInfrastructureError } from '@headrace/database'
-import { type BatchNeeds, commitRuns, handleRun, isFenced, type LaneRun, rootCause } from './batch.ts'
+import { type BatchNeeds, commitRuns, handleRun, isFenced, rootCause } from './batch.ts'
 import type { Exclusion } from './exclusion.ts'
+import type { LaneRun } from './lanes.ts'
 
 interface Waiting {
   readonly run: LaneRun

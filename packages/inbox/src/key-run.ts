@@ -1,6 +1,6 @@
 import { isInfrastructureError, type Queryable } from '@headrace/database'
 import { messageOf, PlatformError } from '@headrace/runtime'
-import { isFenced, killed, maxTrials, rootCause } from './batch.ts'
+import { isBlameless, killed, maxTrials, rootCause } from './batch.ts'
 import {
   type Claim,
   countTrial,
@@ -102,7 +102,7 @@ export class KeyRun {
         await faults.at('resume.before-commit')
       })
     } catch (error) {
-      if (isFenced(error) || isInfrastructureError(rootCause(error))) throw rootCause(error)
+      if (isBlameless(error)) throw rootCause(error)
       const [head] = messages
       if (head === undefined) return 'done'
       return messages.length > 1 ? this.#handle([head]) : this.#fail(head, error)
@@ -167,7 +167,7 @@ export class KeyRun {
       await this.#commitEffects(finished)
       return 'done'
     } catch (error) {
-      if (isFenced(error) || isInfrastructureError(error)) throw error
+      if (isBlameless(error)) throw error
       if (finished.length === 1) return this.#fail(first.message, error)
     }
     for (const each of finished) if ((await this.#record([each])) === 'released') return 'released'

@@ -1,19 +1,17 @@
 import type { Database, Queryable } from '@headrace/database'
 import { type Log, retentionLock } from '@headrace/log'
-import type { CarriedMessage, CarrierPosition } from '@headrace/transport'
+import type { CarrierPosition } from '@headrace/transport'
+import type { QueueName } from './parking-store.ts'
+import type { Delivery } from './types.ts'
 
 /** What identifies a lane, together with its origin. */
-export interface LanePlace {
-  readonly group: string
-  readonly topic: string
+export interface LanePlace extends QueueName {
   readonly partition: number
 }
 
 /** A lane as its reader knows it. */
 export interface Lane extends LanePlace {
   readonly origin: string
-  /** True for a lane over a log, whose offsets are gapless; false for one over a foreign producer's messages. */
-  readonly gapless: boolean
   readonly epoch: number
   /** The last offset of the contiguous prefix that was handled or parked. */
   position: number
@@ -25,24 +23,19 @@ export interface Lane extends LanePlace {
   trials: number
 }
 
-/** The lane that a message belongs to, and its offset there. */
-export interface LaneAddress {
-  readonly origin: string
-  readonly offset: number
-  readonly gapless: boolean
+/** Consecutive messages of one lane, the next ones that it takes. */
+export interface LaneRun {
+  readonly lane: Lane
+  readonly messages: readonly Delivery[]
+  /** Whether the log itself brought them: only its time may prune reads of the log. */
+  readonly fromLog: boolean
+  /** Where the carrier that brought them is read on; undefined for the log, whose lane says it. */
+  readonly move?: CarrierMove | undefined
 }
 
-/** A logged message belongs to its log; a foreign one to the carrier's incarnation that brought it. */
-export function laneAddress(message: CarriedMessage, carrier: string, incarnation: string): LaneAddress {
-  if (message.origin !== undefined) {
-    return { origin: message.origin.log, offset: message.origin.offset, gapless: true }
-  }
-  return { origin: `${carrier}/${incarnation}`, offset: message.position, gapless: false }
-}
-
-/** Names the lane that only says up to where a group which started at the end has not read a carrier. */
-export function startOrigin(carrier: string, incarnation: string): string {
-  return `start/${carrier}/${incarnation}`
+export interface CarrierMove {
+  readonly carrier: string
+  readonly next: CarrierPosition
 }
 
 type LaneRow = Pick<Lane, 'origin' | 'position' | 'epoch' | 'seenUntilMs'> & { readonly trialId: string | null }
@@ -86,11 +79,7 @@ export async function openLane(
  * what they have not passed. Under retention's own lock, so that neither misses the other. A lane over a new incarnation
  * of the log goes on where the one over the old stood, but not beyond the head that the copy was found with.
  */
-export async function declareLogLanes(
-  database: Database,
-  log: Log,
-  subscription: { readonly group: string; readonly topic: string; readonly startAt: 'beginning' | 'end' },
-): Promise<void> {
+export async function declareLogLanes(database: Database, log: Log, { group, topic }: QueueName): Promise<void> {
   await database.inTransaction(async (tx) => {
     await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
     await tx.query({
@@ -101,34 +90,25 @@ export async function declareLogLanes(
                 join headrace.lane old on old.origin = i.predecessor::text and old.group_name = $1
                   and old.topic = h.topic and old.partition = h.partition
                 where i.id::text = $3),
-               case when $4 then h.next_offset
-                    else coalesce((select min("offset") from headrace.log l
-                                   where l.topic = h.topic and l.partition = h.partition), h.next_offset) end - 1)
+               coalesce((select min("offset") from headrace.log l
+                         where l.topic = h.topic and l.partition = h.partition), h.next_offset) - 1)
              from headrace.log_head h where h.topic = $2
                -- "on conflict" alone would wait for each batch that is moving such a lane.
                and not exists (select from headrace.lane l where l.group_name = $1 and l.topic = h.topic
                                and l.partition = h.partition and l.origin = $3::text)
              on conflict do nothing`,
-      values: [subscription.group, subscription.topic, log.id, subscription.startAt === 'end'],
+      values: [group, topic, log.id],
     })
   })
 }
 
-/** A lane and how far a transaction moves it. */
-export interface LaneMove {
-  readonly lane: Lane
-  readonly last: CarriedMessage
-  readonly offset: number
-  /** Whether the log itself brought it: only its time may prune reads of the log. */
-  readonly fromLog: boolean
-}
-
 /**
- * The first statement of every batch transaction: moves lanes of one group and topic, each provided that nobody else
- * did and that its lease is ours. False: one of them is fenced, so nothing may be committed. It ends trials, too.
+ * The first statement of every batch transaction: moves lanes of one group and topic behind their runs, each provided
+ * that nobody else did and that its lease is ours. False: one of them is fenced, so nothing may be committed. It ends
+ * trials, too.
  */
-export async function moveLanes(tx: Queryable, moves: readonly LaneMove[]): Promise<boolean> {
-  const of = <T>(pick: (move: LaneMove) => T) => moves.map(pick)
+export async function moveLanes(tx: Queryable, runs: readonly LaneRun[]): Promise<boolean> {
+  const of = <T>(pick: (lane: Lane) => T) => runs.map(({ lane }) => pick(lane))
   const { rowCount } = await tx.query({
     name: 'lane.move',
     text: `update headrace.lane l set position = m.next, last_id = m.id, seen_until = coalesce(to_timestamp(m.at / 1000), l.seen_until),
@@ -138,18 +118,26 @@ export async function moveLanes(tx: Queryable, moves: readonly LaneMove[]): Prom
            where l.group_name = $1 and l.topic = $2 and l.partition = m.partition and l.origin = m.origin
              and l.epoch = m.epoch and l.position = m.position and m.next > m.position`,
     values: [
-      moves[0]?.lane.group,
-      moves[0]?.lane.topic,
-      of(({ lane }) => lane.partition),
-      of(({ lane }) => lane.origin),
-      of(({ lane }) => lane.epoch),
-      of(({ lane }) => lane.position),
-      of(({ offset }) => offset),
-      of(({ last }) => last.id),
-      of(({ last, fromLog }) => (fromLog ? last.at : null)),
+      runs[0]?.lane.group,
+      runs[0]?.lane.topic,
+      of(({ partition }) => partition),
+      of(({ origin }) => origin),
+      of(({ epoch }) => epoch),
+      of(({ position }) => position),
+      runs.map(({ messages }) => messages.at(-1)?.spot.offset),
+      runs.map(({ messages }) => messages.at(-1)?.id),
+      runs.map(({ messages, fromLog }) => (fromLog ? messages.at(-1)?.at : null)),
     ],
   })
-  return rowCount === moves.length
+  return rowCount === runs.length
+}
+
+/** Takes note that a run was committed. */
+export function advance({ lane, messages, fromLog }: LaneRun): void {
+  const last = messages.at(-1)
+  if (last === undefined) return
+  lane.position = last.spot.offset
+  if (fromLog) lane.seenUntilMs = last.at
 }
 
 /** Stands for a whole batch where a trial names what is running. */
@@ -200,23 +188,22 @@ export async function carrierPosition(
   return row && { incarnation: row.incarnation, number: row.next_number }
 }
 
-/** Keeps where lanes of one group and topic resume in their carriers, moved together with them. */
-export async function keepPlaces(
-  tx: Queryable,
-  moves: readonly { readonly lane: LanePlace; readonly carrier: string; readonly next: CarrierPosition }[],
-): Promise<void> {
-  const rows = moves.map(({ lane, carrier, next }) => ({ partition: lane.partition, carrier, ...next }))
+/** Keeps where the carriers that brought the runs are read on, moved together with their lanes. */
+export async function keepPlaces(tx: Queryable, runs: readonly LaneRun[]): Promise<void> {
+  const places = runs.flatMap(({ lane, move }) =>
+    move === undefined ? [] : [{ partition: lane.partition, carrier: move.carrier, ...move.next }],
+  )
+  if (places.length === 0) return
   await tx.query({
     name: 'carrier.move',
     text: `insert into headrace.carrier_position (group_name, topic, partition, carrier, incarnation, next_number)
            select $1, $2, * from json_to_recordset($3) as m(partition int, carrier text, incarnation text, number bigint)
            on conflict (group_name, topic, partition, carrier)
              do update set incarnation = excluded.incarnation, next_number = excluded.next_number`,
-    values: [moves[0]?.lane.group, moves[0]?.lane.topic, JSON.stringify(rows)],
+    values: [runs[0]?.lane.group, runs[0]?.lane.topic, JSON.stringify(places)],
   })
 }
 
 function toLane({ trialId, ...row }: LaneRow, place: LanePlace): Lane {
-  const gapless = !row.origin.includes('/')
-  return { ...place, ...row, gapless, trialId: trialId ?? undefined, ownTrialId: undefined, trials: 0 }
+  return { ...place, ...row, trialId: trialId ?? undefined, ownTrialId: undefined, trials: 0 }
 }

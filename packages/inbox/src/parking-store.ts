@@ -1,6 +1,7 @@
 import type { Queryable } from '@headrace/database'
 import { decodeHeaders, encodeHeaders } from '@headrace/log'
 import { memberAlive } from './membership.ts'
+import type { Rules } from './rules.ts'
 import type { Delivery, LaneSpot } from './types.ts'
 
 /** The queue of one subscription. */
@@ -17,19 +18,20 @@ export interface ParkedMessage extends Delivery {
   readonly trials: number
 }
 
-/** A message to put into the queue. */
-export interface Parking {
-  readonly message: Delivery
-  /** The key it queues under: its own, or a unique one when there is no order to keep. */
-  readonly queueKey: string
+/** What is recorded with a message whose attempt failed. */
+export interface Failure {
   readonly state: 'queued' | 'dead'
   readonly attempts: number
-  readonly code?: string
-  readonly error?: string
+  readonly code: string
+  readonly error: string
 }
 
 /** Longest error text that is kept, in characters. */
 const errorLimit = 2_000
+
+function storableError(error: string): string {
+  return error.slice(0, errorLimit).replaceAll('\u0000', '')
+}
 
 /**
  * Which of these keys are parked, so that their messages must queue behind. The lock keeps a closer from deleting a key
@@ -52,7 +54,7 @@ export async function lockParkedKeys(tx: Queryable, queue: QueueName, keys: read
 export async function ensureParkedKeys(
   tx: Queryable,
   queue: QueueName,
-  keys: ReadonlySet<string>,
+  keys: readonly string[],
   waitMs: number,
 ): Promise<void> {
   let missing = [...keys].sort()
@@ -71,39 +73,42 @@ export async function ensureParkedKeys(
   }
 }
 
-/** Puts messages into the queue, in this order. The keys of queued ones must be locked. */
-export async function insertParked(tx: Queryable, queue: QueueName, parkings: readonly Parking[]): Promise<void> {
-  const of = <T>(pick: (parking: Parking) => T) => parkings.map(pick)
+/** Puts messages into the queue, in this order: untried ones, or one that failed. The keys of queued ones must be locked. */
+export async function insertParked(
+  tx: Queryable,
+  { group, topic, queueKey }: QueueName & Pick<Rules, 'queueKey'>,
+  messages: readonly Delivery[],
+  failure?: Failure,
+): Promise<void> {
+  const of = <T>(pick: (message: Delivery) => T) => messages.map(pick)
   await tx.query({
     name: 'parking.insert',
-    text: `insert into headrace.parked_message (group_name, topic, key, state, partition, origin, "offset", at,
-             message_id, type, headers, body, attempts, code, error, message_key)
-           select $1, $2, key, state, partition, origin, "offset", to_timestamp(at / 1000), id, type, headers,
-             substring($11::bytea from (sum(length) over (order by n) - length + 1)::int for length),
-             attempts, code, error, message_key
-           from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::bigint[], $8::float8[], $9::text[],
-             $10::text[], $12::text[], $13::int[], $14::int[], $15::text[], $16::text[], $17::text[])
-             with ordinality as m(key, state, partition, origin, "offset", at, id, type, headers, length,
-               attempts, code, error, message_key, n)
+    text: `insert into headrace.parked_message (group_name, topic, state, attempts, code, error,
+             key, message_key, partition, origin, "offset", at, message_id, type, headers, body)
+           select $1, $2, $3, $4, $5, $6, key, message_key, partition, origin, "offset", to_timestamp(at / 1000), id, type,
+             headers, substring($7::bytea from (sum(length) over (order by n) - length + 1)::int for length)
+           from unnest($8::text[], $9::text[], $10::int[], $11::text[], $12::bigint[], $13::float8[], $14::text[],
+             $15::text[], $16::text[], $17::int[])
+             with ordinality as m(key, message_key, partition, origin, "offset", at, id, type, headers, length, n)
            order by n`,
     values: [
-      queue.group,
-      queue.topic,
-      of(({ queueKey }) => queueKey),
-      of(({ state }) => state),
-      of(({ message }) => message.spot.partition),
-      of(({ message }) => message.spot.origin),
-      of(({ message }) => message.spot.offset),
-      of(({ message }) => message.at),
-      of(({ message }) => message.id),
-      of(({ message }) => message.type),
-      Buffer.concat(of(({ message }) => message.body)),
-      of(({ message }) => encodeHeaders(message.headers)),
-      of(({ message }) => message.body.byteLength),
-      of(({ attempts }) => attempts),
-      of(({ code }) => code ?? null),
-      of(({ error }) => error?.slice(0, errorLimit).replaceAll('\u0000', '') ?? null),
-      of(({ message }) => message.key),
+      group,
+      topic,
+      failure?.state ?? 'queued',
+      failure?.attempts ?? 0,
+      failure?.code ?? null,
+      failure === undefined ? null : storableError(failure.error),
+      Buffer.concat(of(({ body }) => body)),
+      of(queueKey),
+      of(({ key }) => key),
+      of(({ spot }) => spot.partition),
+      of(({ spot }) => spot.origin),
+      of(({ spot }) => spot.offset),
+      of(({ at }) => at),
+      of(({ id }) => id),
+      of(({ type }) => type),
+      of(({ headers }) => encodeHeaders(headers)),
+      of(({ body }) => body.byteLength),
     ],
   })
 }
@@ -227,28 +232,13 @@ export async function deleteParked(tx: Queryable, seqs: readonly number[]): Prom
 }
 
 /** Records a failed attempt of a head. */
-export async function recordFailure(
-  tx: Queryable,
-  seq: number,
-  failure: {
-    readonly state: 'queued' | 'dead'
-    readonly attempts: number
-    readonly code: string
-    readonly error: string
-  },
-): Promise<void> {
+export async function recordFailure(tx: Queryable, seq: number, failure: Failure): Promise<void> {
   await tx.query({
     name: 'parking.record-failure',
     text: `update headrace.parked_message set state = $2, attempts = $3, code = $4, error = $5, trials = 0,
              parked_at = case when $2 = 'dead' then clock_timestamp() else parked_at end
            where seq = $1`,
-    values: [
-      seq,
-      failure.state,
-      failure.attempts,
-      failure.code,
-      failure.error.slice(0, errorLimit).replaceAll('\u0000', ''),
-    ],
+    values: [seq, failure.state, failure.attempts, failure.code, storableError(failure.error)],
   })
 }
 

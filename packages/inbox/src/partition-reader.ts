@@ -2,28 +2,18 @@ import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
 import {
   type Batch,
   type CarriedMessage,
-  type CarrierPosition,
   logPartitions,
   type ReadFrom,
   type Transport,
 } from '@headrace/transport'
-import { fenced, isFenced, type LaneMessage } from './batch.ts'
+import { fenced, isFenced } from './batch.ts'
 import { type CarrierReading, isExhausted, moveAfter, type Progress, waitMs } from './carrier-reading.ts'
 import { Turns } from './exclusion.ts'
 import { storable } from './foreign.ts'
-import {
-  carrierPosition,
-  endTrial,
-  type Lane,
-  type LaneAddress,
-  type LanePlace,
-  laneAddress,
-  openLane,
-  startOrigin,
-  takeLanes,
-} from './lanes.ts'
+import { carrierPosition, endTrial, type Lane, type LanePlace, type LaneRun, openLane, takeLanes } from './lanes.ts'
 import { declareLeases, type Lease, type LeaseHolder } from './leases.ts'
 import { Suspects, type SuspectsNeeds } from './suspects.ts'
+import type { Delivery } from './types.ts'
 
 export interface PartitionReaderNeeds extends SuspectsNeeds {
   readonly carriers: readonly Transport[]
@@ -111,22 +101,8 @@ export class PartitionReader implements LeaseHolder {
     // A lease beyond what this carrier has finds nothing of its own there, and has no say in what was passed.
     const isOwner = lease < Math.max(count, logPartitions)
     const sharers = isOwner ? Math.max(Math.ceil((logPartitions - partition) / count), 1) : Number.POSITIVE_INFINITY
-    const next = transport.isLog ? undefined : await this.#start(transport, partition)
+    const next = transport.isLog ? undefined : await carrierPosition(this.#needs.database, this.#place, transport.name)
     return { transport, partition, sharers, next, passed: undefined, vain: 0, again: new AbortController() }
-  }
-
-  /**
-   * Where a carrier is read on. A group that starts at the end records it as a lane of its own, with the first lease that
-   * there ever was on the partition. It reads from the beginning all the same: lanes that there are say where they stand.
-   */
-  async #start(transport: Transport, partition: number): Promise<CarrierPosition | undefined> {
-    const { database, rules } = this.#needs
-    const kept = await carrierPosition(database, this.#place, transport.name)
-    if (kept === undefined && rules.startAt === 'end' && this.lease.epoch === 1) {
-      const { incarnation, end } = await transport.held(rules.topic, partition)
-      await this.#openLane(startOrigin(transport.name, incarnation), end - 1)
-    }
-    return kept
   }
 
   /** Repeats until it succeeds or reading ends: infrastructure that is away only takes time. */
@@ -188,50 +164,57 @@ export class PartitionReader implements LeaseHolder {
 
   /** Takes from a batch what comes next in its lanes. */
   async #offer(carrier: CarrierReading, batch: Batch): Promise<void> {
-    let run: { readonly lane: Lane; readonly messages: LaneMessage[] } | undefined
-    const start = this.#lanes.get(startOrigin(carrier.transport.name, batch.incarnation))?.position ?? 0
+    let run: { readonly lane: Lane; readonly messages: Delivery[] } | undefined
     for (const carried of batch.messages) {
-      // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
-      if ((carried.origin?.partition ?? carrier.partition) !== this.#place.partition) continue
-      const message = carried.origin === undefined ? storable(carried) : carried
-      const address = laneAddress(message, carrier.transport.name, batch.incarnation)
-      const known = this.#lanes.get(address.origin)
-      if (known === undefined && message.position <= start) continue
-      const lane = known ?? (await this.#laneFrom(message, address))
+      const message = this.#delivery(carrier, batch, carried)
+      if (message === undefined) continue
+      const { origin, offset } = message.spot
+      const lane = this.#lanes.get(origin) ?? (await this.#laneFrom(message))
       if (lane === undefined) {
-        this.#passOver(carrier, batch, message, address)
+        this.#passOver(carrier, batch, message)
         continue
       }
       if (run !== undefined && run.lane !== lane) {
-        await this.#deliver(carrier, batch, run.lane, run.messages)
+        await this.#deliver(carrier, batch, run)
         run = undefined
       }
-      const expected = (run?.messages.at(-1)?.address.offset ?? lane.position) + 1
-      if (address.offset < expected) continue
-      if (address.gapless && address.offset > expected) {
-        this.#passOver(carrier, batch, message, address)
+      const expected = (run?.messages.at(-1)?.spot.offset ?? lane.position) + 1
+      if (offset < expected) continue
+      if (message.origin !== undefined && offset > expected) {
+        this.#passOver(carrier, batch, message)
         continue
       }
       run ??= { lane, messages: [] }
-      const { topic, partition } = this.#place
-      const spot = { origin: address.origin, partition, offset: address.offset }
-      run.messages.push({ message: { ...message, topic, spot, attempt: 1 }, address })
+      run.messages.push(message)
     }
-    if (run !== undefined) await this.#deliver(carrier, batch, run.lane, run.messages)
+    if (run !== undefined) await this.#deliver(carrier, batch, run)
     this.#advance(carrier, batch)
+  }
+
+  /** The message at its place: a logged one in its log's lane, a foreign one in the lane of what brought it. */
+  #delivery(carrier: CarrierReading, { incarnation }: Batch, carried: CarriedMessage): Delivery | undefined {
+    const { topic, partition } = this.#place
+    const { origin, position } = carried
+    // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
+    if ((origin?.partition ?? carrier.partition) !== partition) return undefined
+    if (origin !== undefined) {
+      return { ...carried, topic, spot: { origin: origin.log, partition, offset: origin.offset }, attempt: 1 }
+    }
+    const spot = { origin: `${carrier.transport.name}/${incarnation}`, partition, offset: position }
+    return { ...storable(carried), topic, spot, attempt: 1 }
   }
 
   /**
    * The lane that begins with this message: of a foreign producer with the first that comes, of a log elsewhere with the
    * first that any carrier holds. Undefined while another, or this one later, may hold what is before it.
    */
-  async #laneFrom({ origin }: CarriedMessage, address: LaneAddress): Promise<Lane | undefined> {
-    const { offset } = address
+  async #laneFrom({ origin, spot }: Delivery): Promise<Lane | undefined> {
+    const { offset } = spot
     const begins = origin?.base === undefined || offset === origin.base + 1
     const isFirst = offset === 1 || (begins && this.#needs.carriers.length === 1)
-    if (!address.gapless || isFirst) return this.#openLane(address.origin, offset - 1)
-    const first = Math.min(this.#unopened.get(address.origin)?.first ?? offset, offset)
-    this.#unopened.set(address.origin, { first, base: origin?.base })
+    if (origin === undefined || isFirst) return this.#openLane(spot.origin, offset - 1)
+    const first = Math.min(this.#unopened.get(spot.origin)?.first ?? offset, offset)
+    this.#unopened.set(spot.origin, { first, base: origin.base })
     return undefined
   }
 
@@ -243,9 +226,10 @@ export class PartitionReader implements LeaseHolder {
     return lane
   }
 
-  #passOver(carrier: CarrierReading, batch: Batch, message: CarriedMessage, { origin, offset }: LaneAddress): void {
+  #passOver(carrier: CarrierReading, { incarnation }: Batch, { position, spot }: Delivery): void {
     if (carrier.passed !== undefined) return
-    carrier.passed = { position: message.position, incarnation: batch.incarnation, origin, offset }
+    const { origin, offset } = spot
+    carrier.passed = { position, incarnation, origin, offset }
     carrier.vain += 1
     if (carrier.vain > 1) {
       const settling = this.#settle(origin, offset, carrier.vain)
@@ -285,12 +269,12 @@ export class PartitionReader implements LeaseHolder {
     this.#needs.progress.tell(this.#place.group, this.#place.topic, this.#place.partition, carrier)
   }
 
-  async #deliver(carrier: CarrierReading, batch: Batch, lane: Lane, messages: readonly LaneMessage[]): Promise<void> {
+  async #deliver(carrier: CarrierReading, batch: Batch, { lane, messages }: Pick<LaneRun, 'lane' | 'messages'>) {
     await this.#needs.room(this.#signal)
     await this.#persist(async () => {
       const { maxMessages } = this.#needs.rules
       // A batch that failed in the middle has moved the lane as far as it got.
-      let rest = messages.filter(({ address }) => address.offset > lane.position)
+      let rest = messages.filter(({ spot }) => spot.offset > lane.position)
       while (rest.length > 0 && !this.#signal.aborted) {
         const part = rest.slice(0, maxMessages)
         const fromLog = carrier.transport.isLog

@@ -1,7 +1,7 @@
-import { type BatchNeeds, handleOnTrial, type LaneRun } from './batch.ts'
+import { type BatchNeeds, handleOnTrial } from './batch.ts'
 import type { Combiner } from './combiner.ts'
 import type { Exclusion } from './exclusion.ts'
-import { type Lane, wholeBatch } from './lanes.ts'
+import { type Lane, type LaneRun, wholeBatch } from './lanes.ts'
 
 export interface SuspectsNeeds extends BatchNeeds {
   readonly combiner: Combiner
@@ -36,17 +36,17 @@ export class Suspects {
     if (suspect === undefined) return combiner.submit(run)
     if (suspect !== 'batch') return this.#handleSingly(run, suspect)
     const [first] = run.messages
-    const id = run.messages.length === 1 && first !== undefined ? first.message.id : wholeBatch
+    const id = run.messages.length === 1 && first !== undefined ? first.id : wholeBatch
     await exclusion.alone(() => handleOnTrial(this.#needs, run, { id, carried: 0 }))
     this.#suspects.delete(run.lane)
   }
 
   async #handleSingly(batch: LaneRun, suspect: { left: number }): Promise<void> {
     const { lane, messages } = batch
-    for (const message of messages.filter(({ address }) => address.offset > lane.position)) {
+    for (const message of messages.filter(({ spot }) => spot.offset > lane.position)) {
       if (this.#signal.aborted) return
       const run = { ...batch, messages: [message], move: undefined }
-      await this.#needs.exclusion.alone(() => handleOnTrial(this.#needs, run, { id: message.message.id, carried: 1 }))
+      await this.#needs.exclusion.alone(() => handleOnTrial(this.#needs, run, { id: message.id, carried: 1 }))
       suspect.left -= 1
     }
     if (suspect.left <= 0) this.#suspects.delete(lane)

@@ -50,8 +50,6 @@ export interface Subscription {
   readonly topic: string
   readonly handle?: Handle
   readonly work?: Work
-  /** Where a group starts that was never seen before; default `beginning`. */
-  readonly startAt?: 'beginning' | 'end'
   /** `key`: messages with the same key keep their order (default). `none`: each message stands for itself. */
   readonly order?: 'key' | 'none'
   /** Batches (`handle`) or messages (`work`) at the same time in this process; default 4. */
@@ -71,7 +69,6 @@ export interface Subscription {
 }
 
 export const subscriptionDefaults = {
-  startAt: 'beginning',
   order: 'key',
   concurrency: 4,
   maxMessages: 256,

@@ -150,38 +150,6 @@ describe('carriers', () => {
     assert.ok(consumer.partitions.includes(0))
   })
 
-  it('a group that starts at the end gets nothing that was held before, and everything after, also after a restart', async () => {
-    const topic = 'end'
-    const carrier = new FakeCarrier('a')
-    const [source, foreign] = [elsewhere(), new Map<string, number>()]
-    for (let n = 0; n < 3; n += 1) {
-      carrier.put(0, source.next())
-      carrier.put(0, nextMessage(foreign, 'foreign'))
-    }
-    const subscription = { group: 'g-end', topic, startAt: 'end' as const, handle: recording(topic) }
-    const first = await member.consume(subscription, { carriers: [carrier] })
-    await untilTrue('every partition has begun', async () => {
-      const text = `select from headrace.lane where group_name = $1 and origin like 'start/a/%'`
-      return (await world.database.query({ text, values: ['g-end'] })).rowCount === logPartitions
-    })
-    await first.stop()
-    carrier.put(0, source.next())
-    carrier.put(0, nextMessage(foreign, 'foreign'))
-    await using second = await member.consume(subscription, { carriers: [carrier] })
-    carrier.put(0, source.next())
-    carrier.put(0, nextMessage(foreign, 'foreign'))
-    await untilTrue('all that came since', async () => (await effects(topic)) >= 4)
-    const done = await effectsOf(world.database, topic)
-    assert.deepEqual(
-      [done.get('k'), done.get('foreign')],
-      [
-        ['k#4', 'k#5'],
-        ['foreign#4', 'foreign#5'],
-      ],
-    )
-    assert.ok(second.partitions.includes(0))
-  })
-
   it('leases that share a partition of a carrier handle each its own messages, and tell the least that they have passed', async () => {
     const topic = 'shared'
     const carrier = new FakeCarrier('a', 4)
