@@ -1,11 +1,5 @@
 import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
-import {
-  type Batch,
-  type CarriedMessage,
-  logPartitions,
-  type ReadFrom,
-  type Transport,
-} from '@headrace/transport'
+import { type Batch, type CarriedMessage, logPartitions, type ReadFrom, type Transport } from '@headrace/transport'
 import { fenced, isFenced } from './batch.ts'
 import { type CarrierReading, isExhausted, moveAfter, type Progress, waitMs } from './carrier-reading.ts'
 import { Turns } from './exclusion.ts'
