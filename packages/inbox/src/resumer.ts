@@ -32,6 +32,8 @@ export interface ResumerNeeds {
 
 /** Poll in ms for keys that became due, here or by another process. */
 const pollMs = 500
+/** First such poll in ms after a key was given back: it may be due again soon. */
+const retryMs = 25
 /** Pause in ms between two looks for keys that nobody works on. */
 const freeMs = 1_000
 /** Pause in ms in which keys to close are gathered. */
@@ -59,6 +61,7 @@ export class Resumer implements AsyncDisposable {
   #freedAt = Number.NEGATIVE_INFINITY
   /** True while keys may be due that were not claimed for want of room. */
   #isMore = false
+  #givenBack = false
   #queued = 0
   #countedAt = Number.NEGATIVE_INFINITY
   #counting: Promise<void> | undefined
@@ -123,7 +126,10 @@ export class Resumer implements AsyncDisposable {
     const claims = mayClaim ? await this.#claimKeys(term, free) : []
     // Otherwise there is nothing until somebody rings.
     this.#isMore = claims.length >= free
-    if (!this.#isMore || free <= 0) await this.#bell.wait(pollMs, signal)
+    if (this.#isMore && free > 0) return
+    const waitMs = this.#givenBack ? retryMs : pollMs
+    this.#givenBack = false
+    await this.#bell.wait(waitMs, signal)
   }
 
   async #claimKeys(term: Term, count: number): Promise<readonly Claim[]> {
@@ -164,6 +170,7 @@ export class Resumer implements AsyncDisposable {
         // Also when it was given back without an answer: then it is freed with the next look.
         this.#held.delete(claim)
         this.#isMore = true
+        this.#givenBack = true
       }
       // There is room for another key.
       if (this.#isMore) queueMicrotask(() => this.#bell.ring())
