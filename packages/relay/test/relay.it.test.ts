@@ -85,13 +85,17 @@ describe('a relay', () => {
 
   it('sends a slow provider no more at once than it confirms in time', async () => {
     await using carrier = new TableCarrier(world.database, 'slow')
-    carrier.msPerMessage = 2
-    await world.log.declareTopic('slow')
-    // More waits than can be confirmed in time, if every partition sends what it has.
-    await produce(world.log, 'slow', new Map(), 12)
-    await using _carriage = await world.carry('slow', [carrier], { publishTimeoutMs: 400 })
-    await produce(world.log, 'slow', new Map(), 1)
+    carrier.msPerMessage = 12
+    // Its group needs everything, so that the relay begins with a backlog: more than is confirmed in time.
+    await world.consume('slow', [carrier])
+    await world.log.inTransaction((tx) => {
+      for (let n = 1; n <= 40; n += 1) {
+        tx.append({ topic: 'slow', id: `k#${n}`, key: 'k', type: 'counted', headers: {}, body: Buffer.from('') })
+      }
+    })
+    await using _carriage = await world.carry('slow', [carrier], { publishTimeoutMs: 300 })
     await relayed(world, 'slow', 'slow')
+    await effectsComplete(world, 'g-slow', new Map([['k', 40]]))
   })
 
   it('shows head, cursor, lag, breaker and the last error of a provider that is away, and then that it is well', async () => {
