@@ -76,7 +76,8 @@ export function backlog(needs: BacklogNeeds): Backlog {
       size.removed(count)
     },
     async count() {
-      if (performance.now() - countedAt > freshMs) await countNow()
+      // Nor is it said to be empty unless it was counted so: what others have added meanwhile is not known here.
+      if (performance.now() - countedAt > freshMs || self.estimate === 0) await countNow()
       return self.estimate
     },
     async refresh() {

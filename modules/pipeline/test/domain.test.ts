@@ -77,6 +77,17 @@ describe('the size of the queue', () => {
     assert.equal(size.value, 4)
   })
 
+  it('is not taken for less than it was counted, whatever is removed meanwhile', () => {
+    const size = queueSize()
+    const done = size.counting()
+    size.removed(200)
+    // The count was made after these had gone.
+    done(300)
+    assert.equal(size.value, 300)
+    size.removed(1)
+    assert.equal(size.value, 299)
+  })
+
   it('is never below zero', () => {
     const size = queueSize()
     size.removed(5)
