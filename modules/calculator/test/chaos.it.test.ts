@@ -28,7 +28,8 @@ it(`answers that are not fenced by their lease are found (seed ${seed})`, async 
     definition
       .replace('and (a.lease is null or a.lease = t.lease) then', 'then')
       .replace("t.status = 'running'", "t.status in ('running', 'ready', 'waiting')")
-  assert.notDeepEqual(await wrongEnds({ count: 30, mutate: unfenced }), [])
+  // So many that none of the late answers does harm once in ten thousand runs: half a dozen do in each.
+  assert.notDeepEqual(await wrongEnds({ count: 120, mutate: unfenced }), [])
 })
 
 /** Computes random expressions with bad workers on two replicas; says what ended wrongly, twice or never. */
