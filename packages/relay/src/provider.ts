@@ -84,7 +84,11 @@ export class Provider {
 
   /** One call through the breaker and under the deadline. */
   async #ask<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-    while (!this.breaker.enter()) await sleep(pauseMs, AbortSignal.any([signal, this.#back.signal]))
+    while (!this.breaker.enter()) {
+      // A sleep that is over at once would keep everything else in the process from its turn, the call that decides too.
+      signal.throwIfAborted()
+      await sleep(pauseMs, AbortSignal.any([signal, this.#back.signal]))
+    }
     try {
       signal.throwIfAborted()
       const answer = await this.#answer(call(), signal)
