@@ -11,7 +11,8 @@ export interface Administration extends AsyncDisposable {
 
 /** Connects to `host:port`. */
 export async function administer(address: string): Promise<Administration> {
-  const connection = await connect({ servers: address.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
+  // What was written to a server that then died must not be sent to the next one, or a loss would go unnoticed.
+  const connection = await connect({ servers: address.split(','), reconnect: false })
   const manager = await jetstreamManager(connection)
   return {
     connection,
