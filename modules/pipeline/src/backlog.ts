@@ -14,9 +14,6 @@ export interface BacklogNeeds {
   readonly capacity: number
 }
 
-/** A count younger than this is given again, in ms. */
-const freshMs = 200
-
 /** How many messages are accepted and not yet processed. */
 export interface Backlog {
   readonly capacity: number
@@ -26,7 +23,7 @@ export interface Backlog {
   readonly isFull: boolean
   added(count: number): void
   removed(count: number): void
-  /** Counts, or gives the last count when it is fresh or the database is away. */
+  /** Counts what waits now, or gives the last count when the database is away. */
   count(): Promise<number>
   /** Counts when something changed since the last count, or when it is full. */
   refresh(): Promise<void>
@@ -36,7 +33,6 @@ export interface Backlog {
 export function backlog(needs: BacklogNeeds): Backlog {
   const { capacity } = needs
   const size = queueSize()
-  let countedAt = Number.NEGATIVE_INFINITY
   let counting: Promise<void> | undefined
   let changed = true
 
@@ -45,7 +41,6 @@ export function backlog(needs: BacklogNeeds): Backlog {
     const done = size.counting()
     try {
       done(await countWaiting(needs))
-      countedAt = performance.now()
     } catch (error) {
       changed = true
       if (!isInfrastructureError(error)) throw error
@@ -76,8 +71,9 @@ export function backlog(needs: BacklogNeeds): Backlog {
       size.removed(count)
     },
     async count() {
-      // Nor is it said to be empty unless it was counted so: what others have added meanwhile is not known here.
-      if (performance.now() - countedAt > freshMs || self.estimate === 0) await countNow()
+      // One that is under way may have looked before what the caller knows of.
+      await counting
+      await countNow()
       return self.estimate
     },
     async refresh() {

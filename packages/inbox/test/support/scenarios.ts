@@ -190,6 +190,10 @@ export const closerMeetsBatch: Scenario = async (world, topic, mutant = {}) => {
   const [key = ''] = keysIn(4, 1)
   const closer = gate('the closer is about to close')
   const closed = Promise.withResolvers<void>()
+  const isGone = async () => {
+    const text = 'select from headrace.parked_key where topic = $1'
+    return (await world.database.query({ text, values: [topic] })).rowCount === 0
+  }
   let inserts = 0
   await using member = await joinWorld(world, {
     ...mutant,
@@ -205,7 +209,10 @@ export const closerMeetsBatch: Scenario = async (world, topic, mutant = {}) => {
     async at(name: string) {
       if (name !== 'close.before-commit') return
       await closer.pass()
-      setTimeout(closed.resolve, 100)
+      // Without the lock the closer deletes the key, with it the key stays.
+      void untilTrue('the key is gone', isGone, 1_000)
+        .catch(() => undefined)
+        .then(() => closed.resolve())
     },
   }
   await member.consume({ group: `g-${topic}`, topic, work: (message) => effectOf(topic, message) }, { faults })
