@@ -104,13 +104,14 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
   }
 }
 
-/** Numbers the results in the order of their transactions. */
+/** Numbers the results in the order of their transactions; what one transaction brings has no order. */
 async function recordOrder(directory: string): Promise<void> {
   const server = await runningEmbeddedServer(directory)
   assert.ok(server)
   await withClient(server.url, (client) =>
     client.query(`
-      create table walk_order (n bigint generated always as identity primary key, message_id text not null);
+      create table walk_order (n bigint generated always as identity primary key, message_id text not null,
+        transaction xid8 not null default pg_current_xact_id());
       create function walk_note() returns trigger language plpgsql as $$
         begin insert into walk_order (message_id) values (new.message_id); return null; end $$;
       create trigger walk_note after insert on pipeline.result for each row execute function walk_note()`),
@@ -123,7 +124,9 @@ async function outOfOrder(url: string): Promise<string[]> {
     const { rows } = await client.query<{ key: string }>(`
       select distinct key from (
         select l.key, w.n, lag(w.n) over (partition by l.topic, l.partition, l.key order by l."offset") as before
-        from headrace.log l join walk_order w on w.message_id = l.message_id) as seen
+        from headrace.log l join (
+          select message_id, min(n) over (partition by transaction) as n from walk_order) w
+            on w.message_id = l.message_id) as seen
       where n < before`)
     return rows.map(({ key }) => key)
   })
