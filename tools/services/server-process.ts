@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sleep } from '@headrace/runtime'
@@ -65,6 +65,30 @@ export function signalNode(directory: string, signal: NodeJS.Signals): boolean {
   }
 }
 
+/**
+ * Holds a node still and returns when it stands: the signal alone is heard only when one of its threads gets a processor,
+ * and until then the others go on. Without `/proc` the signal must do.
+ */
+export function pauseNode(directory: string): void {
+  const pid = pidOf(directory)
+  if (pid === undefined || !signalNode(directory, 'SIGSTOP') || !existsSync('/proc/self/task')) return
+  const stands = () => readdirSync(`/proc/${pid}/task`).every((thread) => stateOf(`${pid}/task/${thread}`) === 'T')
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (const deadline = performance.now() + stopDeadlineMs; !stands(); Atomics.wait(pause, 0, 0, 1)) {
+    if (performance.now() > deadline) throw new Error(`${directory}: does not stand still`)
+  }
+}
+
+/** The state letter of a process or thread (proc_pid_stat(5)), whose name may hold brackets; X when there is none. */
+function stateOf(path: string): string {
+  try {
+    const status = readFileSync(`/proc/${path}/stat`, 'utf8')
+    return status.charAt(status.lastIndexOf(')') + 2)
+  } catch {
+    return 'X'
+  }
+}
+
 /** The process that runs in a directory; a process of that number that runs elsewhere is somebody else. */
 export function pidOf(directory: string): number | undefined {
   const path = join(directory, 'pid')
@@ -75,8 +99,7 @@ export function pidOf(directory: string): number | undefined {
 function runsIn(pid: number, directory: string): boolean {
   try {
     if (process.platform !== 'linux') return process.kill(pid, 0)
-    const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    if (/^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2))) return false
+    if (['Z', 'X'].includes(stateOf(String(pid)))) return false
     // Java goes elsewhere for a moment while it starts, and Redis changes its command line.
     const own = realpathSync(directory)
     return readlinkSync(`/proc/${pid}/cwd`) === own || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(own)

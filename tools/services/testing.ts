@@ -2,7 +2,7 @@ import { kafkaNodes } from './kafka.ts'
 import { natsNodes } from './nats.ts'
 import { freePort } from './ports.ts'
 import { redisNode } from './redis.ts'
-import { killNode, type ServerNode, signalNode, startNode, stopNode } from './server-process.ts'
+import { killNode, pauseNode, type ServerNode, signalNode, startNode, stopNode } from './server-process.ts'
 import { temporaryDirectory } from './temporary.ts'
 
 export { brokerSizes, isWholeMatrix, wholeOrFirst } from '../test/matrix.ts'
@@ -151,7 +151,7 @@ function nodeControls(node: ServerNode, address: string): TestNode {
     stop,
     restart: () => stop().then(start),
     kill: () => killNode(directory),
-    pause: () => void signalNode(directory, 'SIGSTOP'),
+    pause: () => pauseNode(directory),
     resume: () => void signalNode(directory, 'SIGCONT'),
   }
 }

@@ -101,7 +101,7 @@ describe('a start that cannot succeed says why and what to do', () => {
     await assert.rejects(start, naming('DATABASE_START_FAILED', directory.path, 'password', 'backup'))
   })
 
-  for (const size of ['4m', '12m', '20m', '36m']) {
+  for (const size of ['4m', '12m', '20m', '24m']) {
     it(`when the disk is too small for a cluster (${size})`, { skip: notRootOnLinux() }, async () => {
       await using directory = await emptyDirectory()
       await using owner = new Owner(directory.path, { through: onSmallDisk(directory.path, { size }) })

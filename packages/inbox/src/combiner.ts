@@ -67,7 +67,7 @@ export class Combiner {
           this.#start()
         })
     }
-    const waitMs = this.#flights > 0 ? slowMs : this.#dueAt - performance.now()
+    const waitMs = this.#flights > 0 ? slowMs : Math.max(0, this.#dueAt - performance.now())
     if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#start(), waitMs)
   }
 

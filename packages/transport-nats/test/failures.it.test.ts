@@ -183,8 +183,8 @@ describe('a server that fails', () => {
     await server.start()
     await using reader = connect()
     await using follower = new Follower(reader, topic, 1)
-    await follower.until('what was confirmed first', () => follower.ids.length >= 5)
-    await sleep(500)
+    await relayed(reader, topic, 1, numbered('k', 1, 11))
+    await follower.until('all that stands before one more', () => follower.ids.includes('k#11'))
     for (const id of confirmed) assert.ok(follower.ids.includes(id), `${id} was confirmed and is lost`)
   }
 
