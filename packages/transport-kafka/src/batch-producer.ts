@@ -19,7 +19,8 @@ import {
 } from '@platformatic/kafka'
 import { recordBatch } from './record-batch.ts'
 
-const versions = [
+/** What the client can say to a broker to have a batch stored, by version of the request. */
+export const versions = [
   produceV3,
   produceV4,
   produceV5,
@@ -60,7 +61,8 @@ export class BatchProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
   }
 }
 
-function encoding({ api, parseResponse }: (typeof versions)[number]) {
+/** The same request as this version of the client's own, with the batch encoded by us. */
+export function encoding({ api, parseResponse }: (typeof versions)[number]) {
   const isCompact = api.version >= compactFrom
   return (
     connection: Connection,
