@@ -94,18 +94,39 @@ export function killed(deaths: number): PlatformError {
   return new PlatformError('CONSUMER_KILLED', `the process died ${deaths} times while it handled this message`)
 }
 
-/** Handles runs of different lanes in one transaction, each lane fenced, all or none. */
+/**
+ * For how many batches of a lane that met a parked key the handler waits for the fence's answer: what it does for nothing
+ * costs a repetition, and where the queue works on the same rows, a deadlock that only the server ends.
+ */
+const cautiousBatches = 10
+/** Undoes what a handler did with messages that must wait. */
+const parkedAhead = new Error('a message must wait behind its key')
+
+/**
+ * Handles runs of different lanes in one transaction, each lane fenced, all or none. Where no batch met a parked key
+ * lately, the handler's first statements share the flight that fences; what they did is undone if the answer forbids it.
+ */
 export async function commitRuns(needs: BatchNeeds, runs: readonly LaneRun[]): Promise<void> {
   const { log, rules, events, faults } = needs
   await faults.at('batch.before-open')
   const messages = runs.flatMap((run) => run.messages)
-  const handled = await log.inTransaction(async (tx) => {
-    const free = await openBatch(rules, tx, runs)
+  const isBold = runs.every(({ lane }) => lane.cautious === 0)
+  const committing = log.inTransaction(async (tx) => {
+    const handle = async (free: readonly Delivery[]) => free.length > 0 && (await rules.handle?.(tx, free))
+    const opening = openBatch(rules, tx, runs)
+    const ahead = isBold ? handle(messages) : undefined
+    await Promise.allSettled([opening, ahead])
+    const free = await opening
+    if (ahead !== undefined && free.length < messages.length) throw parkedAhead
     await faults.at('batch.after-open')
-    if (free.length > 0) await rules.handle?.(tx, free)
+    await (ahead ?? handle(free))
     await faults.at('batch.before-commit')
     return free.length
   })
+  const handled = await committing.catch((error: unknown) =>
+    error === parkedAhead ? undefined : Promise.reject(error),
+  )
+  if (handled === undefined) return commitRuns(needs, runs)
   await faults.at('batch.after-commit')
   for (const run of runs) advance(run)
   if (handled > 0) events.handled?.(handled)
@@ -123,6 +144,7 @@ async function openBatch(rules: Rules, tx: Transaction, runs: readonly LaneRun[]
     return []
   }
   const [parked] = await Promise.all([lockParkedKeys(tx, rules, keys), fencing])
+  for (const { lane } of runs) lane.cautious = parked.size > 0 ? cautiousBatches : Math.max(0, lane.cautious - 1)
   if (parked.size === 0) return messages
   const waits = (message: Delivery) => parked.has(rules.queueKey(message))
   await insertParked(tx, rules, messages.filter(waits))
@@ -142,6 +164,7 @@ async function setAside(needs: BatchNeeds, run: LaneRun, error: unknown): Promis
   if (message === undefined) return
   const { state, code, cause, keyState, waitMs } = rules.judge(error, 1)
   const key = rules.queueKey(message)
+  run.lane.cautious = cautiousBatches
   await needs.database.inTransaction(async (tx) => {
     await fence(tx, [run])
     // A dead message whose key goes on needs no key row; all others make those behind them wait.

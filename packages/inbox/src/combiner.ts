@@ -92,10 +92,8 @@ export class Combiner {
 
   async #handle(batch: readonly Waiting[]): Promise<void> {
     try {
-      await commitRuns(
-        this.#needs,
-        batch.map(({ run }) => run),
-      )
+      const runs = batch.map(({ run }) => run)
+      await commitRuns(this.#needs, runs)
       for (const { resolve } of batch) resolve()
     } catch (error) {
       const cause = rootCause(error)

@@ -58,11 +58,7 @@ export async function startConsumer(needs: ConsumerNeeds, subscription: Subscrip
   const reading = { ...handling, exclusion, room, combiner, progress: new Progress() }
   const leases = startLeases(
     { database, membership, onError: needs.onError },
-    {
-      group: rules.group,
-      topic: rules.topic,
-      start: (lease) => new PartitionReader(reading, lease),
-    },
+    { group: rules.group, topic: rules.topic, start: (lease) => new PartitionReader(reading, lease) },
   )
   let stopped: Promise<void> | undefined
   const stop = () => {

@@ -21,6 +21,8 @@ export interface Lane extends LanePlace {
   /** What this process has recorded as running alone, and the deaths put down to it before. */
   ownTrialId: string | undefined
   trials: number
+  /** How many more batches learn whether their keys are parked before anything of them is handled. */
+  cautious: number
 }
 
 /** Consecutive messages of one lane, the next ones that it takes. */
@@ -178,14 +180,13 @@ export async function carrierPosition(
   place: LanePlace,
   carrier: string,
 ): Promise<CarrierPosition | undefined> {
-  const { rows } = await database.query<{ incarnation: string; next_number: number }>({
+  const { rows } = await database.query<CarrierPosition>({
     name: 'carrier.position',
-    text: `select incarnation, next_number from headrace.carrier_position
+    text: `select incarnation, next_number as number from headrace.carrier_position
            where group_name = $1 and topic = $2 and partition = $3 and carrier = $4`,
     values: [place.group, place.topic, place.partition, carrier],
   })
-  const row = rows[0]
-  return row && { incarnation: row.incarnation, number: row.next_number }
+  return rows[0]
 }
 
 /** Keeps where the carriers that brought the runs are read on, moved together with their lanes. */
@@ -205,5 +206,5 @@ export async function keepPlaces(tx: Queryable, runs: readonly LaneRun[]): Promi
 }
 
 function toLane({ trialId, ...row }: LaneRow, place: LanePlace): Lane {
-  return { ...place, ...row, trialId: trialId ?? undefined, ownTrialId: undefined, trials: 0 }
+  return { ...place, ...row, trialId: trialId ?? undefined, ownTrialId: undefined, trials: 0, cautious: 1 }
 }

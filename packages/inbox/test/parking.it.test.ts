@@ -101,6 +101,37 @@ describe('parking', () => {
     await queueEmpty(world.database, 'g-closers')
   })
 
+  it('what was handled ahead of the answer that its key is parked is undone, and done in its turn', async () => {
+    const topic = 'ahead'
+    const group = 'g-ahead'
+    const [key = '', other = ''] = keysIn(9, 2)
+    await using member = await joinWorld(world)
+    await world.log.declareTopic(topic)
+    const handled: string[] = []
+    await member.consume({ group, topic, backoff, handle: recording(topic, ({ id }) => void handled.push(id)) })
+    // Once a batch met nothing that is parked, the next ones are handled while they are fenced.
+    for (const count of [1, 2]) {
+      await world.produce(topic, [other])
+      await untilTrue('it is done', async () => (await effectsOf(world.database, topic)).get(other)?.length === count)
+    }
+    // As another lane would have parked it.
+    await world.database.query({
+      text: `insert into headrace.parked_key (group_name, topic, key, state) values ($1, $2, $3, 'blocked')`,
+      values: [group, topic, key],
+    })
+    await world.produce(topic, [key, other])
+    await untilTrue('the other is done', async () => (await effectsOf(world.database, topic)).get(other)?.length === 3)
+    assert.ok(handled.includes(`${key}#1`), 'nothing was handled ahead')
+    assert.equal((await effectsOf(world.database, topic)).has(key), false)
+    assert.equal((await queueLeft(world.database, group)).queued, 1)
+    await world.database.query({
+      text: `update headrace.parked_key set state = 'ready' where group_name = $1 and topic = $2`,
+      values: [group, topic],
+    })
+    await effectsComplete(world.database, topic, world.produced(topic))
+    await queueEmpty(world.database, group)
+  })
+
   it('a blocked key waits for its dead message, which runs first when it is sent back', async () => {
     const topic = 'redrive'
     const [key = '', other = ''] = keysIn(2, 2)

@@ -14,6 +14,11 @@ export interface Order {
   readonly completeAtMs?: number
 }
 
+/** An order of which payments have told nothing yet. */
+export function placed(order: Pick<Order, 'id' | 'userId' | 'amountMinor' | 'currency'>): Order {
+  return { ...order, status: 'created', paymentId: '', errorReason: '' }
+}
+
 /** What payments have told of an order. */
 export type Payment =
   | { readonly kind: 'pending'; readonly paymentId: string }

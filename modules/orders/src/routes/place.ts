@@ -2,8 +2,9 @@ import { invalidRequest } from '@headrace/http-kit'
 import { readAmount } from '@headrace/payments/contract'
 import { PlatformError } from '@headrace/runtime'
 import { drawnAmount } from '../domain/drawn-amount.ts'
+import { placed } from '../domain/order.ts'
 import { placeSchema } from '../http-shapes.ts'
-import { insertOrder } from '../store/orders.ts'
+import { newOrders } from '../store/orders.ts'
 import { showOrder, tellPayments } from '../tell.ts'
 import { type OrderView, orderView } from '../wire/order-view.ts'
 import { pathOf, type RouteNeeds, requiredUser, traceOf } from './needs.ts'
@@ -21,7 +22,9 @@ export function addPlaceRoute(needs: RouteNeeds): void {
     const key = { header: request.headers['idempotency-key'], caller: userId, method: 'POST', route: pathOf(request) }
     const { status, body } = await keyed.answer({ ...key, body: request.body }, async (tx, id) => {
       const amount = amountMinor ?? drawnAmount(random)
-      const order = await insertOrder(tx, { id, userId, amountMinor: amount, currency: 'USD' })
+      const at = new Date()
+      const order = { ...placed({ id, userId, amountMinor: amount, currency: 'USD' }), createdAt: at, updatedAt: at }
+      tx.collect(newOrders, order)
       const news = { eventId: newId(), order, atMs: order.createdAt.getTime(), trace }
       tellPayments(tx, { ...news, type: 'order.created' })
       showOrder(tx, live, order)

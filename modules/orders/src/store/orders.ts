@@ -1,7 +1,7 @@
 import type { Collector, Queryable } from '@headrace/database'
 import type { Order, OrderStatus } from '../domain/order.ts'
 
-/** An order with its times, by the database's clock. */
+/** An order with its times: placed by the clock of the process that took it, changed by the database's. */
 export interface StoredOrder extends Order {
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -23,18 +23,23 @@ interface OrderRow {
 const columns = `id, user_id, amount_minor, currency, status, payment_id, error_reason,
   (extract(epoch from complete_at) * 1000)::float8 as complete_ms, created_at, updated_at`
 
-export type NewOrder = Pick<Order, 'id' | 'userId' | 'amountMinor' | 'currency'>
-
-export async function insertOrder(tx: Queryable, order: NewOrder): Promise<StoredOrder> {
-  const { rows } = await tx.query<OrderRow>({
-    name: 'orders.insert-order',
-    text: `insert into orders.customer_order (id, user_id, amount_minor, currency) values ($1, $2, $3, $4)
-           returning ${columns}`,
-    values: [order.id, order.userId, order.amountMinor, order.currency],
-  })
-  const [row] = rows
-  if (row === undefined) throw new TypeError('an insert returned no row')
-  return toOrder(row)
+/** Records orders that were just placed. */
+export const newOrders: Collector<StoredOrder> = {
+  name: 'orders.insert-orders',
+  rank: 0,
+  statement: (orders) => ({
+    name: 'orders.insert-orders',
+    text: `insert into orders.customer_order (id, user_id, amount_minor, currency, created_at, updated_at)
+           select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::timestamptz[])`,
+    values: [
+      orders.map(({ id }) => id),
+      orders.map(({ userId }) => userId),
+      orders.map(({ amountMinor }) => amountMinor),
+      orders.map(({ currency }) => currency),
+      orders.map(({ createdAt }) => createdAt),
+      orders.map(({ updatedAt }) => updatedAt),
+    ],
+  }),
 }
 
 export async function findOrder(database: Queryable, id: string): Promise<StoredOrder | undefined> {
