@@ -1,6 +1,7 @@
 import type { Database } from '@headrace/database'
 import { backoffMs, type OnBackgroundError, sleep } from '@headrace/runtime'
 import { type CursorMove, moveCursors, type RelayPlace } from './cursors.ts'
+import { Departures } from './departures.ts'
 
 export interface CursorMoverNeeds {
   readonly database: Database
@@ -13,12 +14,13 @@ interface Waiting {
   readonly resolve: (isOurs: boolean) => void
 }
 
-/** Moves the cursors of a relay: what partitions bring while a statement is under way is the next one. */
+/** Moves the cursors of a relay, of all partitions together. */
 export class CursorMover {
   readonly #needs: CursorMoverNeeds
   readonly #place: RelayPlace
   #waiting = new Map<number, Waiting>()
   #moving: Promise<void> | undefined
+  readonly #departures = new Departures()
 
   constructor(needs: CursorMoverNeeds, place: RelayPlace) {
     this.#needs = needs
@@ -41,9 +43,8 @@ export class CursorMover {
   }
 
   async #run(): Promise<void> {
-    // At the end of this turn, so that partitions that were confirmed together are moved together.
-    await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.size > 0) {
+      await this.#departures.next()
       const batch = [...this.#waiting.values()]
       this.#waiting = new Map()
       const ours = await this.#moveAll(batch.map(({ move }) => move))

@@ -110,7 +110,10 @@ export class PartitionRelay implements LeaseHolder {
     const signal = AbortSignal.any([this.#signal, this.#again.signal])
     for await (const { messages } of this.#read(signal)) {
       for (let rest = messages; rest.length > 0 && !signal.aborted; ) {
-        const part = rest.slice(0, this.#needs.provider.atOnce(this.lease.partition))
+        const { provider } = this.#needs
+        const atOnce = provider.atOnce(this.lease.partition)
+        const part = rest.slice(0, atOnce)
+        if (part.length < atOnce) await provider.departure()
         await this.#publish(part, signal)
         rest = rest.slice(part.length)
       }

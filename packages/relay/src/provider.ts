@@ -1,6 +1,7 @@
 import { hasCode, PlatformError, sleep } from '@headrace/runtime'
 import type { OutgoingMessage, Transport } from '@headrace/transport'
 import { Breaker, type BreakerState } from './breaker.ts'
+import { Departures } from './departures.ts'
 import { Pace } from './pace.ts'
 
 export interface ProviderOptions {
@@ -28,6 +29,7 @@ export class Provider {
   readonly #busy = new Map<number, Promise<void>>()
   /** By our partition. */
   readonly #paces = new Map<number, Pace>()
+  readonly #departures = new Departures()
   #partitions: number | undefined
   /** Ends the pause of those who wait for a provider that is back. */
   #back = new AbortController()
@@ -52,6 +54,11 @@ export class Provider {
   /** How many messages of a partition should be published at once. */
   atOnce(partition: number): number {
     return this.#pace(partition).messages
+  }
+
+  /** Resolves when what the partitions have at hand should be published: they leave together. */
+  departure(): Promise<void> {
+    return this.#departures.next()
   }
 
   /**

@@ -42,9 +42,9 @@ type ProduceArguments = [
 ]
 
 /**
- * A producer that encodes a batch in one go, of messages whose value is the rest of their record (`produced`) and which
- * all go to one partition. The client's own encoding makes a buffer for each number and text, some forty a message:
- * three quarters of what a relayed message cost.
+ * A producer that encodes a partition's batch in one go, of messages whose value is the rest of their record
+ * (`produced`). The client's own encoding makes a buffer for each number and text, some forty a message: three quarters
+ * of what a relayed message cost.
  */
 export class BatchProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
   override [kGetApi]<Arguments extends unknown[], Answer>(
@@ -80,18 +80,17 @@ export function encoding({ api, parseResponse }: (typeof versions)[number]) {
 }
 
 function request(isCompact: boolean, [acks, timeoutMs, messages, options]: ProduceArguments): Writer {
-  const [first] = messages
-  const batch = recordBatch(messages, options)
   const writer = Writer.create()
     .appendString(options.transactionalId, isCompact)
     .appendInt16(acks)
     .appendInt32(timeoutMs)
     .appendArray(
-      [first?.topic],
-      (topics, topic) =>
+      [...Map.groupBy(messages, ({ topic }) => topic)],
+      (topics, [topic, ofTopic]) =>
         topics.appendString(topic, isCompact).appendArray(
-          [first?.partition ?? 0],
-          (partitions, partition) => {
+          [...Map.groupBy(ofTopic, ({ partition }) => partition ?? 0)],
+          (partitions, [partition, ofPartition]) => {
+            const batch = recordBatch(ofPartition, options)
             partitions.appendInt32(partition)
             if (isCompact) partitions.appendUnsignedVarInt(batch.length + 1)
             else partitions.appendInt32(batch.length)

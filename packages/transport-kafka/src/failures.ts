@@ -50,13 +50,21 @@ const refusals: readonly BrokerError[] = [
   'CLUSTER_AUTHORIZATION_FAILED',
 ]
 
+/** Tells whether a broker has refused something of a request for what it is, and not because it cannot serve. */
+export function saysRefusal(error: unknown): boolean {
+  return leavesOf(error).some(isRefusal)
+}
+
+function isRefusal(reason: unknown): boolean {
+  return refusals.some((apiId) => saysError(reason, apiId))
+}
+
 /**
  * What became of a publish whose send failed. Only where every attempt was refused for what it is, and nothing went
  * before it, is it certain that nothing was taken.
  */
 export function publishFailure(topic: string, error: unknown, wentBefore: boolean): PublishError {
-  const reasons = leavesOf(error)
-  const refused = reasons.every((reason) => refusals.some((apiId) => saysError(reason, apiId)))
+  const refused = leavesOf(error).every(isRefusal)
   const text = `publishing to ${topic}: ${explain(error)}`
   if (!refused || wentBefore) return new PublishError('unknown', text, { cause: error })
   const tooLarge = saysError(error, 'MESSAGE_TOO_LARGE') || saysError(error, 'RECORD_LIST_TOO_LARGE')

@@ -5,6 +5,7 @@ import { abandon, batchProducer } from './clients.ts'
 import { publishFailure, unavailable } from './failures.ts'
 import type { KafkaSettings } from './options.ts'
 import { produced } from './records.ts'
+import { SharedRequests } from './shared-requests.ts'
 import type { Topics } from './topics.ts'
 
 /** Most bytes of one request: with what a record adds to a message, below what brokers take (1 MiB). */
@@ -20,7 +21,7 @@ export class Publisher {
   readonly #settings: KafkaSettings
   readonly #topics: Topics
   readonly #stopping = new AbortController()
-  #producer: BatchProducer | undefined
+  #sending: { readonly producer: BatchProducer; readonly requests: SharedRequests } | undefined
 
   constructor(settings: KafkaSettings, topics: Topics) {
     this.#settings = settings
@@ -47,9 +48,9 @@ export class Publisher {
   /** Cuts off what is under way, as unknown. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    const producer = this.#producer
-    this.#producer = undefined
-    if (producer !== undefined) await abandon(producer)
+    const sending = this.#sending
+    this.#sending = undefined
+    if (sending !== undefined) await abandon(sending.producer)
   }
 
   async #requirePlace(topic: string, partition: number): Promise<void> {
@@ -68,16 +69,16 @@ export class Publisher {
   }
 
   async #send(topic: string, partition: number, part: readonly OutgoingMessage[], leftMs: number): Promise<void> {
-    this.#producer ??= batchProducer(this.#settings)
-    const producer = this.#producer
-    const messages = produced(part, { topic, partition })
+    this.#sending ??= sendingWith(batchProducer(this.#settings))
+    const { producer, requests } = this.#sending
     const late = () => {
-      if (this.#producer === producer) this.#producer = undefined
+      if (this.#sending?.producer === producer) this.#sending = undefined
       void abandon(producer)
       const text = `publishing to ${topic}/${partition}: no answer within ${this.#settings.publishDeadlineMs} ms`
       return new PublishError('unknown', text)
     }
-    const sending = untilAborted(producer.send({ messages }), this.#stopping.signal)
+    const sent = requests.send(produced(part, { topic, partition })).then(() => true)
+    const sending = untilAborted(sent, this.#stopping.signal)
     const isConfirmed = (await withDeadline(sending, Math.max(leftMs, 1), late)) !== undefined
     if (!isConfirmed) throw new PublishError('unknown', `publishing to ${topic}/${partition}: cut off by the stop`)
   }
@@ -91,6 +92,10 @@ export class Publisher {
       throw new PublishError('refused', text, { code: 'MESSAGE_TOO_LARGE' })
     }
   }
+}
+
+function sendingWith(producer: BatchProducer) {
+  return { producer, requests: new SharedRequests((messages) => producer.send({ messages })) }
 }
 
 /** Divides messages into requests, in order. */

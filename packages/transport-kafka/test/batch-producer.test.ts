@@ -5,7 +5,12 @@ import { type Connection, type MessageRecord, NumericMap, type Writer } from '@p
 import { encoding, versions } from '../src/batch-producer.ts'
 import { produced } from '../src/records.ts'
 
-const place = { topic: 'orders', partition: 3 }
+/** The client orders the partitions of a topic, for which the protocol has no order. */
+const places = [
+  { topic: 'orders', partition: 0 },
+  { topic: 'orders', partition: 3 },
+  { topic: 'payments', partition: 3 },
+]
 const messages: OutgoingMessage[] = Array.from({ length: 200 }, (_, n) => {
   const own = {
     id: `${n}`,
@@ -16,7 +21,14 @@ const messages: OutgoingMessage[] = Array.from({ length: 200 }, (_, n) => {
   }
   return { ...own, body: Buffer.from('y'.repeat(n)) }
 })
-const options = { producerId: 9n, producerEpoch: 2, sequences: new NumericMap([['orders:3', 17]]) }
+const options = {
+  producerId: 9n,
+  producerEpoch: 2,
+  sequences: new NumericMap([
+    ['orders:3', 17],
+    ['payments:3', 4],
+  ]),
+}
 const acks = -1
 const timeoutMs = 3_000
 
@@ -33,17 +45,19 @@ function sent(call: (connection: Connection) => void): unknown[] {
   ])
 }
 
-describe('a batch is sent as the client would send it', () => {
+describe('batches of several partitions are sent as the client would send them', () => {
   for (const version of versions) {
     it(`Produce v${version.api.version}`, () => {
-      const ours = produced(messages, place)
-      const theirs: MessageRecord[] = messages.map((message, n) => {
-        const headers = encodeEvent(kafkaBinding, message, { topic: place.topic, at: Number(ours[n]?.timestamp) })
+      const ours = places.flatMap((place) => produced(messages, place))
+      const theirs: MessageRecord[] = ours.map(({ topic, partition, timestamp }, n) => {
+        const message = messages[n % messages.length]
+        assert.ok(message)
+        const headers = encodeEvent(kafkaBinding, message, { topic, at: Number(timestamp) })
         const bytes = (text: string) => Buffer.from(text)
-        const { timestamp } = ours[n] ?? {}
         return {
-          ...place,
-          ...(timestamp === undefined ? {} : { timestamp }),
+          topic,
+          partition,
+          timestamp,
           key: bytes(message.key),
           value: Buffer.from(message.body),
           headers: new Map(headers.map(([name, value]) => [bytes(name), bytes(value)])),

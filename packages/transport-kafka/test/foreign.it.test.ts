@@ -182,6 +182,15 @@ describe('other programs', () => {
     await using follower = new Follower(carrier, topic, 2)
     await follower.until('what fits', () => follower.ids.length === 2)
     assert.deepEqual(follower.ids, ['fits', 'fits, too'])
+    // What is published in one turn shares a request; what the broker refuses of it holds up no other partition.
+    const together = await Promise.allSettled([
+      carrier.publish(topic, 0, [sized('beside', 1_000)]),
+      carrier.publish(topic, 1, [sized('large', 3_000)]),
+    ])
+    assert.equal(together[0].status, 'fulfilled')
+    assert.ok(together[1].status === 'rejected' && together[1].reason.code === 'MESSAGE_TOO_LARGE')
+    await using beside = new Follower(carrier, topic, 0)
+    await beside.until('what was beside it', () => beside.ids.includes('beside'))
     const nowhere = await carrier.publish(topic, 3, [sized('x', 1)]).catch((error: unknown) => error)
     assert.ok(nowhere instanceof PublishError && nowhere.outcome === 'refused', String(nowhere))
   })
