@@ -22,7 +22,9 @@ export interface Delivery extends CarriedMessage {
 
 /**
  * Handles messages, each key's in order, in the transaction that moves the cursors of the partitions that they come
- * from. Database work only: slow or external work belongs into `work`. It never takes a second connection and locks shared rows first and sorted.
+ * from. Database work only: slow or external work belongs into `work`. It never takes a second connection and locks
+ * shared rows first and sorted. It may run for nothing: whatever it did in a transaction that does not commit is undone,
+ * also where the lane turns out to be another's, or a message to wait behind its key.
  *
  * Return: done. Throw: the messages before the one at fault are committed and it is tried again later, alone; say which
  * one with `MessageError`, or each message of the batch gets a transaction of its own. `PoisonMessageError`: dead
