@@ -87,6 +87,13 @@ describe('a start that cannot succeed says why and what to do', () => {
     )
   })
 
+  it('when the data directory lies where none can be made', { skip: process.platform !== 'linux' }, async () => {
+    await assert.rejects(
+      startEmbeddedServer({ dataDirectory: '/proc/nowhere/data' }),
+      naming('DATABASE_START_FAILED', '/proc/nowhere/data', 'cannot be made', 'HEADRACE_DATA'),
+    )
+  })
+
   it('when the password file is missing', async () => {
     await using directory = await usedDirectory()
     await rm(join(directory.path, 'postgres.password'))

@@ -22,6 +22,10 @@ const remedies: readonly { readonly pattern: RegExp; readonly remedy: (directory
     remedy: (directory) => `${directory} is not a directory; set HEADRACE_DATA to one`,
   },
   {
+    pattern: /ENOENT.*mkdir/,
+    remedy: (directory) => `${directory} cannot be made; set HEADRACE_DATA to a directory that can`,
+  },
+  {
     pattern: /password authentication failed/,
     remedy: (directory) =>
       `the password in ${directory} is not the one that the cluster was made with; restore the file from a backup, or start anew with another HEADRACE_DATA`,

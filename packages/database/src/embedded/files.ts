@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /** Makes the names in a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -11,4 +12,26 @@ export async function writeSecret(path: string, text: string): Promise<void> {
   await using file = await open(path, 'wx', 0o600)
   await file.writeFile(text)
   await file.sync()
+}
+
+/**
+ * Makes a directory where it is missing, and those above it. Node's own `recursive` never ends where the system makes no
+ * directories (`/proc`).
+ */
+export async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (saysCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return
+    if (!saysCode(error, 'ENOENT') || dirname(path) === path) throw error
+    await makeDirectory(dirname(path), mode)
+    await mkdir(path, { mode }).catch((again: unknown) => {
+      // Somebody else was faster.
+      if (!saysCode(again, 'EEXIST')) throw again
+    })
+  }
+}
+
+function saysCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }

@@ -1,6 +1,7 @@
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startFailure } from './failures.ts'
+import { makeDirectory } from './files.ts'
 
 /** Where things lie in a data directory. */
 export interface Layout {
@@ -35,7 +36,7 @@ export function layoutOf(dataDirectory: string): Layout {
 /** Makes the data directory when it is missing and resolves its path, by which the server is recognised later. */
 export async function prepareLayout(dataDirectory: string): Promise<Layout> {
   try {
-    await mkdir(dataDirectory, { recursive: true, mode: 0o700 })
+    await makeDirectory(dataDirectory, 0o700)
     return layoutOf(await realpath(dataDirectory))
   } catch (error) {
     throw startFailure(dataDirectory, error)
