@@ -72,26 +72,36 @@ async function atRest(script: string, args: readonly string[]) {
   }
 }
 
-/** Events in flight are bounded by what has arrived, so that nobody is cut off for being slow. */
+/**
+ * Events in flight are bounded by what has arrived, so that nobody is cut off for being slow. Two groups are under way:
+ * while one goes out the next is being committed.
+ */
 async function atWork(script: string, args: readonly string[]) {
   await using server = await start(script, args)
   const eventsAtOnce = 8
   using clients = await connectClients(server.port, busy, () => 'busy')
-  const publish = async () => {
-    const expected = clients.deliveries + eventsAtOnce * busy
-    await server.ask({ kind: 'publish', subject: 'busy', events: eventsAtOnce })
+  // What greets a client is no delivery.
+  await sleep(500)
+  const greetings = clients.deliveries
+  const sentAt: number[] = []
+  const times: number[] = []
+  const arrived = async (groups: number) => {
+    const expected = greetings + groups * eventsAtOnce * busy
     while (clients.deliveries < expected && clients.lost === 0) await sleep(0)
+    times.push(performance.now() - (sentAt[groups - 1] ?? Number.NaN))
+  }
+  const publish = async () => {
+    sentAt.push(performance.now())
+    void server.ask({ kind: 'publish', subject: 'busy', events: eventsAtOnce })
+    if (sentAt.length > 1) await arrived(sentAt.length - 1)
   }
   for (let n = 0; n < 50; n += 1) await publish()
+  times.length = 0
   const before = clients.deliveries
   const began = performance.now()
-  const times: number[] = []
-  while (performance.now() - began < seconds * 1_000 && clients.lost === 0) {
-    const since = performance.now()
-    await publish()
-    times.push(performance.now() - since)
-  }
+  while (performance.now() - began < seconds * 1_000 && clients.lost === 0) await publish()
   const perSecond = (1_000 * (clients.deliveries - before)) / (performance.now() - began)
+  await arrived(sentAt.length)
   return { perSecond, p99Ms: summarise(times).p99, lost: clients.lost }
 }
 
