@@ -4,7 +4,14 @@ import { hasCode } from '@headrace/runtime'
 import pg from 'pg'
 import { type Collector, sweepMarkers } from '../src/index.ts'
 import { untilTrue } from '../src/testing/index.ts'
-import { behindProxy, forgivingMarker, strikeOnce, waitsForTransaction, write } from './support/lost-commit.ts'
+import {
+  behindProxy,
+  forgivingMarker,
+  strikeOnce,
+  waitsForAdvisoryLock,
+  waitsForTransaction,
+  write,
+} from './support/lost-commit.ts'
 import { migratedDatabase, note } from './support/migrated.ts'
 
 /** Written together with COMMIT, after the marker: waits for an advisory lock. */
@@ -103,7 +110,10 @@ describe('a straggler, whose backend is still at work when its outcome is settle
     const holder = new pg.Client({ connectionString: test.direct.url })
     await holder.connect()
     await holder.query('select pg_advisory_lock(7)')
-    strikeOnce(test.proxy, 'commit', 'cut-client')
+    // Nobody settles before the old backend has come to its lock: who is faster has decided.
+    strikeOnce(test.proxy, 'commit', 'cut-client', () => {
+      test.proxy.open = false
+    })
     let told: string | undefined
     const writing = test.database
       .inTransaction(
@@ -117,6 +127,8 @@ describe('a straggler, whose backend is still at work when its outcome is settle
         () => (told = 'committed'),
         () => (told = 'not committed'),
       )
+    await untilTrue('the old backend waits for its lock', () => waitsForAdvisoryLock(test.direct))
+    test.proxy.open = true
     await untilTrue('settling waits for the old backend', () => waitsForTransaction(test.direct))
     assert.equal(told, undefined)
     await holder.end()

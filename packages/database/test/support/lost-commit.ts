@@ -67,10 +67,20 @@ export async function allIdle(database: Database): Promise<boolean> {
 }
 
 /** Tells whether settling waits for the old backend. */
-export async function waitsForTransaction(database: Database): Promise<boolean> {
-  const { rows } = await database.query<{ waits: boolean }>({
-    text: `select exists (select from pg_stat_activity where datname = current_database()
-             and wait_event = 'transactionid' and query like '%commit_marker%') as waits`,
+export function waitsForTransaction(database: Database): Promise<boolean> {
+  return waits(database, { event: 'transactionid', statement: 'commit_marker' })
+}
+
+/** Tells whether a transaction waits for an advisory lock. */
+export function waitsForAdvisoryLock(database: Database): Promise<boolean> {
+  return waits(database, { event: 'advisory', statement: 'pg_advisory_xact_lock' })
+}
+
+async function waits(database: Database, what: { readonly event: string; readonly statement: string }) {
+  const { rowCount } = await database.query({
+    text: `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+             and wait_event = $1 and query like '%' || $2 || '%'`,
+    values: [what.event, what.statement],
   })
-  return rows[0]?.waits === true
+  return rowCount > 0
 }
