@@ -59,6 +59,34 @@ function isRefusal(reason: unknown): boolean {
   return refusals.some((apiId) => saysError(reason, apiId))
 }
 
+/** What the client tells with a failed send: the brokers' answers, and what other brokers have confirmed. */
+interface SendFailure {
+  readonly response: {
+    readonly responses: readonly {
+      readonly name: string
+      readonly partitionResponses: readonly { readonly index: number; readonly errorCode: number }[]
+    }[]
+  }
+  readonly produced: { readonly offsets?: readonly { readonly topic: string; readonly partition: number }[] }
+}
+
+/** The name of a topic's partition, as `takenPlaces` gives it. */
+export function placeName(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}
+
+/** The partitions whose messages were written by a request that failed for others. */
+export function takenPlaces(error: unknown): readonly string[] {
+  if (!(error instanceof Error)) return []
+  const { response, produced } = error as Error & Partial<SendFailure>
+  const answered = (response?.responses ?? []).flatMap(({ name, partitionResponses }) =>
+    partitionResponses.filter(({ errorCode }) => errorCode === 0).map(({ index }) => placeName(name, index)),
+  )
+  const confirmed = (produced?.offsets ?? []).map(({ topic, partition }) => placeName(topic, partition))
+  const inner: unknown[] = error instanceof AggregateError ? error.errors : [error.cause]
+  return [...answered, ...confirmed, ...inner.flatMap(takenPlaces)]
+}
+
 /**
  * What became of a publish whose send failed. Only where every attempt was refused for what it is, and nothing went
  * before it, is it certain that nothing was taken.

@@ -190,7 +190,12 @@ describe('other programs', () => {
     assert.equal(together[0].status, 'fulfilled')
     assert.ok(together[1].status === 'rejected' && together[1].reason.code === 'MESSAGE_TOO_LARGE')
     await using beside = new Follower(carrier, topic, 0)
-    await beside.until('what was beside it', () => beside.ids.includes('beside'))
+    await carrier.publish(topic, 0, [sized('behind', 1)])
+    await beside.until('what was beside it, and one more', () => beside.ids.includes('behind'))
+    assert.deepEqual(
+      beside.messages.map(({ id }) => id),
+      ['beside', 'behind'],
+    )
     const nowhere = await carrier.publish(topic, 3, [sized('x', 1)]).catch((error: unknown) => error)
     assert.ok(nowhere instanceof PublishError && nowhere.outcome === 'refused', String(nowhere))
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { ProtocolError } from '@platformatic/kafka'
+import { MultipleErrors, ProtocolError } from '@platformatic/kafka'
 import type { EncodedMessage } from '../src/records.ts'
 import { SharedRequests } from '../src/shared-requests.ts'
 
@@ -49,6 +49,16 @@ it('what the broker refuses holds up no other partition', async () => {
   )
   assert.deepEqual(requests, [[1, 2, 3], [1], [2], [3]])
   assert.deepEqual(ends, ['sent', refusal, 'sent'])
+})
+
+it('what was written although the request failed is not sent again', async () => {
+  const refusals = [new ProtocolError('MESSAGE_TOO_LARGE')]
+  const written = { offsets: [{ topic: 'orders', partition: 1 }] }
+  const { requests, ends } = await sentFor([[message(1)], [message(2)], [message(3)]], (partitions) =>
+    partitions.length > 1 ? new MultipleErrors('failed', refusals, { produced: written }) : undefined,
+  )
+  assert.deepEqual(requests, [[1, 2, 3], [2], [3]])
+  assert.deepEqual(ends, ['sent', 'sent', 'sent'])
 })
 
 it('a broker that is away fails all of them, once', async () => {

@@ -1,4 +1,3 @@
-import { sleep } from '@headrace/runtime'
 import type { Transport } from '@headrace/transport'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { encoded } from '../../src/message.ts'
@@ -16,9 +15,6 @@ export function coreTransport(driver: Transport, connection: NatsConnection): Tr
         const { headers, body } = encoded(topic, message)
         connection.publish(`${topic}.p.${partition}`, body, { headers })
       }
-      // The client sends with a timer of 1 ms, and what was not sent outlives a lost connection. Timers of one
-      // duration fire in the order in which they were set, so after this one all of it has left.
-      await sleep(1)
     },
     held: (topic, partition) => driver.held(topic, partition),
     read: (topic, partition, from, options) => driver.read(topic, partition, from, options),
