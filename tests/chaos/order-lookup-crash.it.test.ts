@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '@headrace/database'
 import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { queueStatus } from '@headrace/inbox'
 import type { Order } from '@headrace/order-lookup/contract'
-import { listOrders } from '../../modules/order-lookup/src/store/read-orders.ts'
+import { countOrders, storedOrders } from '../../modules/order-lookup/test/support/stored.ts'
 import { FakeOrders } from '../../tools/produce-orders/fake-orders.ts'
 import { startKafka, startNats } from '../../tools/services/testing.ts'
 import { freePorts, type Headrace, startHeadrace } from '../support/headrace.ts'
@@ -75,24 +75,6 @@ async function produced(count: number, environment: Readonly<Record<string, stri
   return new Map(messages.map(({ key, body }) => [key, JSON.parse(Buffer.from(body).toString('utf8')) as Order]))
 }
 
-async function countOrders(database: Database): Promise<number> {
-  const { rows } = await database.query<{ count: number }>({
-    text: 'select count(*) as count from order_lookup.orders',
-  })
-  return rows[0]?.count ?? 0
-}
-
 async function countDead(database: Database): Promise<number> {
   return (await queueStatus(database)).find(({ group }) => group === 'order-lookup')?.dead ?? 0
-}
-
-async function storedOrders(database: Database): Promise<Map<string, Order>> {
-  const all = new Map<string, Order>()
-  for (let after: { atMs: number; id: string } | undefined; ; ) {
-    const page = await listOrders(database, { after, limit: 1_000 })
-    for (const { order } of page) all.set(order.order_uid, order)
-    const last = page.at(-1)
-    if (last === undefined) return all
-    after = { atMs: last.atMs, id: last.order.order_uid }
-  }
 }

@@ -3,14 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { Database } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
 import { queueStatus } from '@headrace/inbox'
 import { testStation } from '@headrace/station/testing'
-import type { Order } from '../src/contract.ts'
 import { orderLookupMigrations } from '../src/module.ts'
-import { listOrders } from '../src/store/read-orders.ts'
 import { orderNumber, ordersMessage, rubbish } from './support/orders.ts'
+import { countOrders, storedOrders } from './support/stored.ts'
 
 const ordersInAll = 10_000
 const deadlineMs = 180_000
@@ -56,28 +54,10 @@ describe('order lookup whose process is killed', { timeout: 300_000 }, () => {
     await untilTrue('all are consumed', isDone, deadlineMs)
     await kill(last)
 
-    const stored = await allOrders(database)
+    const stored = await storedOrders(database)
     assert.equal(stored.size, ordersInAll)
     for (let n = 0; n < ordersInAll; n += 1) assert.deepEqual(stored.get(`order-${n}`), orderNumber(n))
     const [status] = await queueStatus(database)
     assert.equal(status?.dead, ordersInAll / 500)
   })
 })
-
-async function countOrders(database: Database): Promise<number> {
-  const { rows } = await database.query<{ count: number }>({
-    text: 'select count(*)::int as count from order_lookup.orders',
-  })
-  return rows[0]?.count ?? 0
-}
-
-async function allOrders(database: Database): Promise<Map<string, Order>> {
-  const all = new Map<string, Order>()
-  for (let after: { atMs: number; id: string } | undefined; ; ) {
-    const page = await listOrders(database, { after, limit: 1_000 })
-    for (const { order } of page) all.set(order.order_uid, order)
-    const last = page.at(-1)
-    if (last === undefined) return all
-    after = { atMs: last.atMs, id: last.order.order_uid }
-  }
-}

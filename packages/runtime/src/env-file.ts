@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { messageOf, PlatformError } from './errors.ts'
+import { hasSystemCode, messageOf, PlatformError } from './errors.ts'
 import type { Environment } from './settings.ts'
 
 /**
@@ -52,7 +52,7 @@ export function withEnvFile(env: Environment, path: string, options: EnvFileOpti
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const isMissing = hasSystemCode(error, 'ENOENT')
     if (isMissing && options.required !== true) return env
     throw new PlatformError('INVALID_SETTING', `the env file '${path}' cannot be read: ${messageOf(error)}`, {
       cause: error,

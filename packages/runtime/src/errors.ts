@@ -359,6 +359,11 @@ export function hasCode(error: unknown, code: PlatformErrorCode): error is Platf
   return error instanceof PlatformError && error.code === code
 }
 
+/** Tells whether the operating system gave this error (`ENOENT`, `EEXIST`, …; errno(3)). */
+export function hasSystemCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.some((code) => error.code === code)
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { messageOf, PlatformError } from '@headrace/runtime'
+import { hasSystemCode, messageOf, PlatformError } from '@headrace/runtime'
 
 /**
  * The secret in a file that only its owner may read; made when there is none yet. Of several processes that make it at
@@ -22,7 +22,7 @@ async function existing(path: string): Promise<string | undefined> {
     await chmod(path, 0o600)
     return secret
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (hasSystemCode(error, 'ENOENT')) return undefined
     throw error
   }
 }
@@ -36,7 +36,7 @@ async function keep(path: string, secret: string): Promise<string> {
     await link(draft, path)
     return secret
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (!hasSystemCode(error, 'EEXIST')) throw error
     return (await readFile(path, 'utf8')).trim()
   } finally {
     await rm(draft, { force: true })

@@ -1,7 +1,7 @@
 import { access, constants, readFile, symlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { messageOf, PlatformError } from '@headrace/runtime'
+import { hasSystemCode, messageOf, PlatformError } from '@headrace/runtime'
 import type { ServerBinaries } from './types.ts'
 
 /** The platforms for which there are binaries, with the loader that those need: none on musl (Alpine). */
@@ -64,7 +64,7 @@ async function recreateLink(source: string, target: string): Promise<void> {
   try {
     await symlink(relative(dirname(target), source), target)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return
+    if (hasSystemCode(error, 'EEXIST')) return
     const message = `the symbolic link ${target} is missing and could not be made (${messageOf(error)}); run npm rebuild as the owner of the installation`
     throw new PlatformError('DATABASE_START_FAILED', message, { details: { link: target }, cause: error })
   }

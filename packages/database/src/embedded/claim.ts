@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { PlatformError, sleep } from '@headrace/runtime'
+import { hasSystemCode, PlatformError, sleep } from '@headrace/runtime'
 import { chooseAccount } from './account.ts'
 import { ensureCluster } from './cluster.ts'
 import { saysPortTaken, startFailure } from './failures.ts'
@@ -81,7 +81,7 @@ function tell(pid: number): void {
   try {
     process.kill(pid, 'SIGINT')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    if (!hasSystemCode(error, 'ESRCH')) throw error
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PlatformError } from '@headrace/runtime'
+import { hasSystemCode, PlatformError } from '@headrace/runtime'
 import { type Account, asAccount, giveTo, openTo } from './account.ts'
 import { startFailure } from './failures.ts'
 import { syncDirectory } from './files.ts'
@@ -56,7 +56,7 @@ async function isReady({ binaries, layout }: ClusterNeeds): Promise<boolean> {
 }
 
 function absent(error: unknown): readonly string[] {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  if (hasSystemCode(error, 'ENOENT')) return []
   throw error
 }
 
@@ -92,7 +92,7 @@ async function moveIntoPlace(workplace: string, layout: Layout): Promise<void> {
     await rename(join(workplace, 'cluster'), layout.cluster)
   } catch (error) {
     // Another process was faster; its cluster has the same password.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')) return
+    if (hasSystemCode(error, 'ENOTEMPTY', 'EEXIST')) return
     throw error
   }
   await syncDirectory(layout.dataDirectory)

@@ -1,5 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { hasSystemCode } from '@headrace/runtime'
 
 /** Makes the names in a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -22,16 +23,12 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode })
   } catch (error) {
-    if (saysCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return
-    if (!saysCode(error, 'ENOENT') || dirname(path) === path) throw error
+    if (hasSystemCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return
+    if (!hasSystemCode(error, 'ENOENT') || dirname(path) === path) throw error
     await makeDirectory(dirname(path), mode)
     await mkdir(path, { mode }).catch((again: unknown) => {
       // Somebody else was faster.
-      if (!saysCode(again, 'EEXIST')) throw again
+      if (!hasSystemCode(again, 'EEXIST')) throw again
     })
   }
-}
-
-function saysCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

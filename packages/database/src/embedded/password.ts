@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PlatformError } from '@headrace/runtime'
+import { hasSystemCode, PlatformError } from '@headrace/runtime'
 import { startFailure } from './failures.ts'
 import { syncDirectory, writeSecret } from './files.ts'
 import type { Layout } from './layout.ts'
@@ -16,7 +16,7 @@ export async function ensurePassword(layout: Layout, workplace: string): Promise
   try {
     await link(draft, layout.password)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (!hasSystemCode(error, 'EEXIST')) throw error
   }
   await syncDirectory(layout.dataDirectory)
 }
@@ -26,7 +26,7 @@ export async function readPassword(layout: Layout): Promise<string> {
   try {
     return (await readFile(layout.password, 'utf8')).trim()
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+    if (!hasSystemCode(error, 'ENOENT')) {
       throw startFailure(layout.dataDirectory, error)
     }
     const advice = 'restore it from a backup, or start anew with another HEADRACE_DATA'

@@ -1,7 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { messageOf } from '@headrace/runtime'
+import { hasSystemCode, messageOf } from '@headrace/runtime'
 import type { Occupant } from '../running-file.ts'
 import type { Finding } from './finding.ts'
 
@@ -77,7 +77,7 @@ async function nearestExisting(path: string): Promise<string> {
     await stat(path)
     return path
   } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const missing = hasSystemCode(error, 'ENOENT')
     if (!missing || dirname(path) === path) throw error
     return nearestExisting(dirname(path))
   }
