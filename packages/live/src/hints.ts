@@ -1,8 +1,7 @@
 import type { EncodedEvent } from './live-event.ts'
 
 /**
- * What replicas tell each other: that a subject has a new event, with the event itself where it fits. Number 0 is an
- * event that is told only here, neither kept nor numbered.
+ * What replicas tell each other: that a subject has a new event, with the event itself where it fits.
  */
 export interface Hint {
   readonly subject: string
@@ -21,7 +20,6 @@ export function packHints(hints: readonly Hint[], limitBytes: number): string[] 
   let openBytes = 0
   for (const hint of hints) {
     const text = hintText(hint, limitBytes)
-    if (text === undefined) continue
     const bytes = Buffer.byteLength(text) + 1
     if (open !== '' && openBytes + bytes <= limitBytes) {
       open += `\n${text}`
@@ -36,13 +34,13 @@ export function packHints(hints: readonly Hint[], limitBytes: number): string[] 
   return messages
 }
 
-/** The hint as text, without its content where that does not fit; nothing to say for one that is told only here. */
-function hintText({ subject, seq, content }: Hint, limitBytes: number): string | undefined {
+/** The hint as text, without its content where that does not fit. */
+function hintText({ subject, seq, content }: Hint, limitBytes: number): string {
   if (content !== undefined) {
     const text = `${subject}\n${seq}\n${content.event}\n${content.json}`
     if (Buffer.byteLength(text) < limitBytes) return text
   }
-  return seq === 0 ? undefined : `${subject}\n${seq}\n\n`
+  return `${subject}\n${seq}\n\n`
 }
 
 /** The hints of a message; what is malformed is left out. */
@@ -52,7 +50,7 @@ export function unpackHints(message: string): Hint[] {
   for (let at = 0; at + linesPerHint <= lines.length; at += linesPerHint) {
     const [subject = '', number = '', event = '', json = ''] = lines.slice(at, at + linesPerHint)
     const seq = Number(number)
-    if (!Number.isSafeInteger(seq) || seq < 0) continue
+    if (!Number.isSafeInteger(seq) || seq < 1) continue
     hints.push({ subject, seq, content: event === '' ? undefined : { event, json } })
   }
   return hints

@@ -10,7 +10,7 @@ import {
 import type { Connection } from './connection.ts'
 import { eventFrame, type Frame } from './frame.ts'
 import type { Hint } from './hints.ts'
-import { encodeData } from './live-event.ts'
+import { type EncodedEvent, encodeData } from './live-event.ts'
 import type { LiveStore } from './store.ts'
 import { Subject } from './subject.ts'
 
@@ -72,10 +72,17 @@ export class Hub implements Running {
     for (const { subject: name, seq, content } of hints) {
       const subject = this.#subjects.get(name)
       if (subject === undefined) continue
-      if (seq > 0) subject.sequence.hear(seq, content)
-      else if (content !== undefined) subject.sequence.add(content)
+      subject.sequence.hear(seq, content)
       this.#attend(subject)
     }
+  }
+
+  /** Tells whoever is connected of something that is neither kept nor numbered. */
+  tell(name: string, content: Pick<EncodedEvent, 'event' | 'json'>): void {
+    const subject = this.#subjects.get(name)
+    if (subject === undefined) return
+    subject.sequence.add(content)
+    this.#attend(subject)
   }
 
   get connections(): readonly Connection[] {

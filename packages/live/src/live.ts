@@ -67,10 +67,10 @@ export interface Live extends Running {
    */
   publish(tx: Pick<Transaction, 'collect'>, event: LiveEvent): void
   /**
-   * Tells whoever is connected and up to date, without a number: not kept, not replayed, and it may be lost. One that is
-   * longer than what pub/sub carries (8 000 bytes between processes without Redis) is told in this process only.
+   * Tells whoever is connected to these streams and up to date, without a number: neither kept nor replayed.
+   * Throws like `publish`.
    */
-  hint(event: LiveEvent): void
+  tell(event: LiveEvent): void
   /**
    * Answers a request with the subject's stream (server-sent events), from its last event id, else from now on. The
    * caller has checked who asks. Throws `INVALID_EVENT_ID`, or what the database throws, before anything is answered;
@@ -98,7 +98,7 @@ class StartedLive implements Live {
   readonly #heartbeat: Heartbeat
   readonly #retention: Running
   readonly #unsubscribe: () => void
-  readonly #collector = publishCollector((hints) => this.#tell(hints))
+  readonly #collector = publishCollector((hints) => this.#announce(hints))
   #stopping: Promise<void> | undefined
 
   constructor({ database, pubsub, onError, metrics }: LiveNeeds, settings: Required<LiveOptions>) {
@@ -120,12 +120,9 @@ class StartedLive implements Live {
     tx.collect(this.#collector, encodeEvent(event))
   }
 
-  hint(event: LiveEvent): void {
+  tell(event: LiveEvent): void {
     const { subject, ...content } = encodeEvent(event)
-    const hint = { subject, seq: 0, content }
-    const messages = packHints([hint], this.#pubsub.payloadLimitBytes)
-    if (messages.length === 0) this.#hub.hear([hint])
-    for (const message of messages) this.#pubsub.publish(channel, message)
+    this.#hub.tell(subject, content)
   }
 
   async stream(request: Request, reply: Reply, { subject: name, snapshot }: LiveStream): Promise<void> {
@@ -189,7 +186,7 @@ class StartedLive implements Live {
     return Math.round(this.#settings.retryMs * (1 + Math.random()))
   }
 
-  #tell(hints: readonly Hint[]): void {
+  #announce(hints: readonly Hint[]): void {
     for (const message of packHints(hints, this.#pubsub.payloadLimitBytes)) this.#pubsub.publish(channel, message)
   }
 

@@ -6,15 +6,18 @@ import type { Parts } from '../parts.ts'
 import { addCalculateRoute } from './calculate.ts'
 import { addExpressionRoutes } from './expressions.ts'
 import { submitting } from './submitting.ts'
+import { startTaskUpdates } from './task-updates.ts'
 
 /** Requests to calculate at a time; beyond it they are answered 503 before their bodies are read. */
 const mostInFlight = 4096
 
 /** Starts the role that users talk to. */
 export async function startApi(context: CalculatorContext, parts: Parts): Promise<Running> {
-  const { settings, stations, surfaces } = context
+  await using stack = new AsyncDisposableStack()
+  const { settings, stations, surfaces, onError } = context
   const station = stations.calculator
-  const live = parts.startLive()
+  const live = stack.use(parts.startLive())
+  stack.use(startTaskUpdates({ database: station.database, pubsub: station.pubsub, live, onError }))
   const viaBroker = settings.CALCULATOR_WORKERS === 'broker'
   if (viaBroker) await station.produces(calculatorTopics.tasks)
   const calculate = {
@@ -28,5 +31,7 @@ export async function startApi(context: CalculatorContext, parts: Parts): Promis
     addCalculateRoute(app, calculate)
     addExpressionRoutes(app, { database: station.database, live })
   }
-  return live
+  const running = stack.move()
+  const stop = () => running.disposeAsync()
+  return { stop, [Symbol.asyncDispose]: stop }
 }

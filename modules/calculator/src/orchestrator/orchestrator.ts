@@ -8,26 +8,26 @@ import { Dispatcher } from './dispatcher.ts'
 import { Milestones } from './milestones.ts'
 import { startReclaim } from './reclaim.ts'
 import { startSweep } from './sweep.ts'
+import { startTaskChanges } from './task-changes.ts'
 import { addTaskMetrics } from './task-metrics.ts'
 import { addTaskRoutes } from './task-routes.ts'
-import { startTaskUpdates } from './task-updates.ts'
 
 /** Starts the role that gives tasks to workers and counts their answers. */
 export async function startOrchestrator(context: CalculatorContext, parts: Parts): Promise<Running> {
   await using stack = new AsyncDisposableStack()
   const { settings, stations, surfaces, onError } = context
-  const { database, wakeUps } = stations.calculator
+  const { database, pubsub } = stations.calculator
   const { bell, mayBeWatched } = parts
   const live = stack.use(parts.startLive())
   const times = leaseTimes(settings)
-  const updates = stack.use(startTaskUpdates({ database, live, wakeUps, mayBeWatched, onError }))
+  const changes = stack.use(startTaskChanges({ pubsub, mayBeWatched, onError }))
   stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
   stack.use(startSweep({ database, keptMs: settings.TASK_RETENTION_MS, onError }))
   addTaskMetrics(context.metrics, database)
   if (settings.CALCULATOR_WORKERS === 'broker') {
-    stack.use(await startBrokerOrchestrator(context, { live, bell, times, updates }))
+    stack.use(await startBrokerOrchestrator(context, { live, bell, times, changes }))
   } else {
-    const onChanged = updates.changed
+    const onChanged = changes.add
     const milestones = stack.use(new Milestones({ database, live, onError }))
     const dispatcher = stack.use(new Dispatcher({ database, milestones, bell, times, onError, onChanged }))
     addTaskRoutes(surfaces.internal, { dispatcher, isInstant: isInstant(times) })
