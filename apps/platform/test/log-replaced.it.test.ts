@@ -4,8 +4,8 @@ import { openDatabase } from '@headrace/database'
 import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { post, testPlatform } from './support/platform.ts'
 
-/** Breaks the connections of everybody else, as a failover does. */
-const cutText = `select pg_terminate_backend(pid) from pg_stat_activity
+/** Breaks the connections of everybody else, as a failover does; answers when they are gone. */
+const cutText = `select pg_terminate_backend(pid, 20000) from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid()`
 
 /** Counts the connections that listen, each with the lock by which its process is known to live. */
