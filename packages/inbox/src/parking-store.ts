@@ -141,39 +141,14 @@ type ParkedRow = Omit<ParkedMessage, 'headers' | 'topic' | 'position' | 'origin'
 /**
  * Claims keys that are due and free, with their first messages and each head's first trial: committed before the head
  * runs, so that a process that dies with it is counted. A head that has trials is only read: it is suspected, and counts
- * when it runs alone.
- *
- * A key that another has claimed and given back since this statement's snapshot comes without messages, because what
- * the snapshot shows of them may be done: closing the key finds those that are left.
+ * when it runs alone. A key that another claimed and gave back meanwhile comes without messages: closing it finds those
+ * that are left.
  */
 export async function claimKeys(database: Queryable, queue: QueueName, owner: string, count: number): Promise<Claim[]> {
   const { rows } = await database.query<{ claimedKey: string; claim: number } & ({ seq: null } | ParkedRow)>({
     name: 'parking.claim',
-    replan: true,
-    text: `with claimed as (
-             update headrace.parked_key k set owner = $4, claim = k.claim + 1
-             where k.group_name = $1 and k.topic = $2 and k.key = any(array(
-               select key from headrace.parked_key
-               where group_name = $1 and topic = $2 and state = 'ready' and owner is null
-                 and next_try_at <= clock_timestamp()
-               order by next_try_at limit $3 for no key update skip locked))
-             returning k.key, k.claim),
-           heads as (
-             select c.key as "queueKey", m.* from claimed c cross join lateral (
-               select m.seq, m.message_key as key, m.partition, m.origin, m."offset",
-                 extract(epoch from m.at)::float8 * 1000 as at, m.message_id as id, m.type, m.headers, m.body,
-                 m.attempts + 1 as attempt, m.trials
-               from headrace.parked_message m
-               where m.group_name = $1 and m.topic = $2 and m.key = c.key and m.state = 'queued'
-               order by m.seq limit ${headsAtOnce}) m
-             where c.claim - 1 = (select seen.claim from headrace.parked_key seen
-                                  where seen.group_name = $1 and seen.topic = $2 and seen.key = c.key)),
-           tried as (
-             update headrace.parked_message set trials = 1
-             where trials = 0 and seq in (select min(seq) from heads group by "queueKey"))
-           select c.key as "claimedKey", c.claim, h.* from claimed c left join heads h on h."queueKey" = c.key
-           order by h.seq`,
-    values: [queue.group, queue.topic, count, owner],
+    text: 'select * from headrace.claim_keys($1, $2, $3, $4, $5)',
+    values: [queue.group, queue.topic, owner, count, headsAtOnce],
   })
   const claims = new Map<string, Claim & { readonly heads: ParkedMessage[] }>()
   for (const { claimedKey: key, claim, ...row } of rows) {
