@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { untilTrue } from '@headrace/database/testing'
 import { PlatformError } from '@headrace/runtime'
 import { logPartitions } from '@headrace/transport'
-import type { ConsumerEvents } from '../src/index.ts'
+import { type ConsumerEvents, type Handle, MessageError, PoisonMessageError } from '../src/index.ts'
 import { countEffects, effectsComplete, effectsOf, recording } from './support/effects.ts'
 import { FakeCarrier } from './support/fake-carrier.ts'
 import { gate } from './support/gate.ts'
@@ -255,6 +255,29 @@ describe('carriers', () => {
     carrier.put(0, nextMessage(counts, 'good'))
     await using consumer = await consume(topic, [carrier])
     await untilTrue('the next is done', async () => (await effectsOf(world.database, topic)).has('good'))
+    assert.ok(consumer.partitions.includes(0))
+  })
+
+  it('a foreign message whose time no table holds is set aside like any other', async () => {
+    const topic = 'time'
+    const carrier = new FakeCarrier('a')
+    const counts = new Map<string, number>()
+    for (const at of [1.7e18, -1.7e18]) carrier.put(0, { ...nextMessage(new Map(), `at ${at}`), at })
+    carrier.put(0, nextMessage(counts, 'good'))
+    const effect = recording(topic)
+    const handle: Handle = async (tx, messages) => {
+      const bad = messages.find(({ key }) => key.startsWith('at '))
+      if (bad !== undefined) throw new MessageError(bad.id, new PoisonMessageError('rubbish'))
+      await effect(tx, messages)
+    }
+    const died: string[] = []
+    const events: ConsumerEvents = { died: ({ key }) => died.push(key) }
+    await using consumer = await member.consume(
+      { group: `g-${topic}`, topic, handle, afterDeath: 'flow' },
+      { carriers: [carrier], events },
+    )
+    await effectsComplete(world.database, topic, counts)
+    assert.deepEqual(died, ['at 1700000000000000000', 'at -1700000000000000000'])
     assert.ok(consumer.partitions.includes(0))
   })
 

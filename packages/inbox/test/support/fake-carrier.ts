@@ -41,11 +41,11 @@ export class FakeCarrier implements Transport {
   }
 
   /** Holds a message behind all others of its partition; `skip` leaves positions empty before it. */
-  put(partition: number, message: Message & { readonly origin?: Origin }, skip = 0): void {
+  put(partition: number, message: Message & { readonly origin?: Origin; readonly at?: number }, skip = 0): void {
     const place = partition % this.#partitions
     const held = this.#held.get(place) ?? []
     const position = (held.at(-1)?.position ?? 0) + 1 + skip
-    this.#held.set(place, [...held, { ...message, position, at: Date.now() }])
+    this.#held.set(place, [...held, { at: Date.now(), ...message, position }])
     this.#ring()
   }
 
