@@ -11,13 +11,20 @@ import { type Api, newUser, type RunningRole, startApi, startWorker } from './su
 
 const deadlineMs = 30_000
 
-describe('several replicas', { timeout: 240_000 }, () => {
-  it('each request is released by its own event’s acknowledgement, whichever replica hears it, also without hints', async () => {
-    for (const withoutHints of [false, true]) {
-      await using one = await startApi({ withoutHints })
+for (const withoutHints of [false, true]) {
+  describe(`several replicas${withoutHints ? ' without hints' : ''}`, { timeout: 240_000 }, () => {
+    const stack = new AsyncDisposableStack()
+    let one: Api
+    let two: Api
+    before(async () => {
+      one = stack.use(await startApi({ withoutHints }))
       const { url } = one.station
-      await using two = await startApi({ url, withoutHints })
-      await using _worker = await startWorker({ url })
+      two = stack.use(await startApi({ url, withoutHints }))
+      stack.use(await startWorker({ url }))
+    })
+    after(() => stack.disposeAsync())
+
+    it('each request is released by its own event’s acknowledgement, whichever replica hears it', async () => {
       const user_id = newUser()
       const placed = await Promise.all(
         Array.from({ length: 40 }, (_, n) => (n % 2 ? one : two).place({ user_id, payload: { n } })),
@@ -30,9 +37,23 @@ describe('several replicas', { timeout: 240_000 }, () => {
         const { order } = (await one.get(body.order_id)).body
         assert.deepEqual([order.status, order.payload_json], ['done', { n }])
       }
-    }
+    })
+
+    it('of twins at two replicas one makes the order, and the other is told that it runs or what it was told', async () => {
+      const user_id = newUser()
+      for (let n = 0; n < 10; n += 1) {
+        const body = { user_id, external_id: `twin-${n}`, payload: {} }
+        const options = { headers: { 'idempotency-key': `twin-${n}` } }
+        const twins = await Promise.all([one, two].map((api) => api.place(body, options)))
+        const answered = twins.filter(({ status }) => status === 201)
+        assert.equal(new Set(answered.map(({ body: { order_id } }) => order_id)).size, 1)
+        for (const { status, body: other } of twins) {
+          if (status !== 201) assert.deepEqual([status, other.code], [409, 'idempotency_key_in_progress'])
+        }
+      }
+    })
   })
-})
+}
 
 /** The key-value store of a station, which can be away. */
 function unreliable(keyvalue: KeyValue): KeyValue & { isAway: boolean } {

@@ -108,8 +108,9 @@ async function placeOnce(
   using waiting = needs.outcomes.waitFor(eventId)
   const event = await needs.station.log.inTransaction(
     async (tx) => {
+      // First and in the same flight, so that twins meet at the key and not at what the faster one has done.
+      record?.(tx, eventId).catch(() => {})
       const accepted = await acceptRequest(tx, needs, wanted)
-      await record?.(tx, eventId)
       await needs.faults.at('effect.before-commit')
       return accepted
     },
