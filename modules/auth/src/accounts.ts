@@ -76,12 +76,12 @@ export function accounts(needs: AccountsNeeds): Accounts {
       await throttle.admit(account, address)
       const secret = await findSecret(database, key)
       const isRight = await hasher.verify(secret?.password_hash, password)
+      // Once more, right or wrong: guesses that come all at once are told no more than those that come one by one.
+      await throttle.admit(account, address)
       if (secret === undefined || !isRight) {
         await throttle.failed(account, address)
         throw new PlatformError(moduleError(errors, 'INVALID_CREDENTIALS'), 'e-mail or password is wrong')
       }
-      // Once more: of guesses that come all at once no more count than of those that come one by one.
-      await throttle.admit(account)
       await throttle.succeeded(account)
       const event = { event: 'login', id: secret.id, ts: new Date(now()).toISOString() } as const
       await log.inTransaction((tx) => tx.append(eventMessage(event, newId(), trace)), { settle: true })

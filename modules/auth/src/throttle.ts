@@ -21,6 +21,7 @@ export interface ThrottleNeeds {
 export interface Throttle {
   /** Throws `TOO_MANY_REQUESTS`, with the time until the window ends, when any of them has failed too often. */
   admit(...counted: readonly Counted[]): Promise<void>
+  /** Counts a failure. Throws like `admit` when it is one too many: of those that come at once the last learn nothing. */
   failed(...counted: readonly Counted[]): Promise<void>
   /** Forgets the failures of one that has succeeded. */
   succeeded(counted: Counted): Promise<void>
@@ -31,12 +32,14 @@ export function throttle({ keyvalue, limits, windowMs }: ThrottleNeeds): Throttl
   const ttl = { ttlMs: windowMs }
 
   async function admitOne(counted: Counted): Promise<void> {
-    const limit = limits[counted.kind]
-    const key = keyOf(counted)
-    if (Number((await keyvalue.get(key)) ?? 0) < limit) return
+    if (Number((await keyvalue.get(keyOf(counted))) ?? 0) < limits[counted.kind]) return
     // Counting once more tells when the window ends, and does not move it.
-    const { count, expiresInMs } = await keyvalue.increment(key, ttl)
-    if (count <= limit) return
+    await failedOne(counted)
+  }
+
+  async function failedOne(counted: Counted): Promise<void> {
+    const { count, expiresInMs } = await keyvalue.increment(keyOf(counted), ttl)
+    if (count <= limits[counted.kind]) return
     throw new PlatformError('TOO_MANY_REQUESTS', `too many failures: try again in ${Math.ceil(expiresInMs / 1000)} s`, {
       details: { retryAfterS: expiresInMs / 1000 },
     })
@@ -47,7 +50,7 @@ export function throttle({ keyvalue, limits, windowMs }: ThrottleNeeds): Throttl
       await Promise.all(counted.map(admitOne))
     },
     async failed(...counted) {
-      await Promise.all(counted.map((each) => keyvalue.increment(keyOf(each), ttl)))
+      await Promise.all(counted.map(failedOne))
     },
     async succeeded(counted) {
       await keyvalue.delete(keyOf(counted))

@@ -65,9 +65,14 @@ describe('repeated failures', () => {
     await using auth = await testAuth({ env: { LOGIN_MAX_FAILURES: '3' } })
     await registered(auth)
     const guesses = Array.from({ length: 30 }, () => auth.post('/login', { ...ann, ...wrong }))
-    const right = auth.post('/login', ann)
-    await Promise.all(guesses)
-    assert.equal((await right).status, 429, 'the right guess came behind thirty wrong ones')
+    const right = await auth.post('/login', ann)
+    const answers = await Promise.all(guesses)
+    assert.equal(right.status, 429, 'the right guess came behind thirty wrong ones')
+    const told = answers.filter(({ status }) => status === 401)
+    assert.equal(told.length, 3, 'so many guesses are told that they are wrong')
+    const untold = answers.filter(({ status }) => status !== 401)
+    const shape = ({ status, body }: (typeof answers)[number]) => [status, Object.keys(body), body['code']]
+    for (const answer of untold) assert.deepEqual(shape(answer), shape(right), 'the rest look like the right one')
   })
 
   it('are not made of logins that are right, however many come at once', async () => {
