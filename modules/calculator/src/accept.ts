@@ -34,12 +34,12 @@ export async function acceptExpressions(
   publishExpressions(tx, live, rows)
   const accepted = submissions.map((submission, index) => ({ ...submission, id: rows[index]?.id ?? 0 }))
   const toCompute = accepted.filter(({ graph }) => graph.root.kind === 'result')
-  if (!viaBroker)
-    void insertTasks(
-      tx,
-      toCompute.map(({ id, graph }) => newTasks(id, graph, newId)),
-    )
-  else for (const one of toCompute) tx.append(taskMessage(one.id, one.userId, one.raw))
+  if (viaBroker) for (const one of toCompute) tx.append(taskMessage(one.id, one.userId, one.raw))
+  else {
+    const tasks = toCompute.map(({ id, graph }) => newTasks(id, graph, newId))
+    // Not awaited, so that it shares a flight with the commit; what fails here fails the transaction.
+    insertTasks(tx, tasks).catch(() => {})
+  }
   return accepted.map(({ id }) => id)
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { openDatabase } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
 import { ask, ended, expressionOf, startCalculator, submit } from './support/calculator.ts'
 
@@ -168,6 +169,26 @@ it('the same Idempotency-Key submits once; a syntax error leaves it free', async
   assert.deepEqual([first.status, again.status, again.body.id], [200, 200, first.body.id])
   assert.equal((await send('1+2')).body.code, 'idempotency_key_reused')
   assert.notEqual((await send('1+1', 2)).body.id, first.body.id)
+})
+
+it('a database connection that is cut while tasks are stored costs a 503, and nothing else', async () => {
+  await using calculator = await startCalculator({ only: 'calculator:api' })
+  // Not under the module's role, which may end nobody's session.
+  await using database = openDatabase({ url: calculator.url, maxConnections: 2, onError: () => {} })
+  const cut = `select pg_terminate_backend(pid) from pg_locks where relation = 'calculator.task'::regclass and not granted`
+  for (const headers of [{}, { 'idempotency-key': 'cut' }]) {
+    const answer = await database.inTransaction(async (tx) => {
+      await tx.query({ text: 'lock table calculator.task in exclusive mode' })
+      const answer = ask(`${calculator.publicUrl}/api/v1/calculate`, { user: 1, body: { expression: '1+2' }, headers })
+      await untilTrue(
+        'the insert of the tasks is cut',
+        async () => (await database.query({ text: cut })).rows.length > 0,
+      )
+      return answer
+    })
+    assert.equal(answer.status, 503)
+  }
+  assert.ok((await submit(calculator, '1+2')) > 0)
 })
 
 it('many users at once each get one row and the right value', async () => {
