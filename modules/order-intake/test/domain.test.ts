@@ -172,6 +172,30 @@ describe('events', () => {
   })
 })
 
+describe('an acknowledgement', () => {
+  it('that rejects leaves the order as it is, also where it names an external id', () => {
+    const at = '2026-01-01T00:00:00.000Z'
+    const result = { userId, amountMinor: 100, payload: { amount: 1 }, createdAt: at, updatedAt: at }
+    const order: AcceptedOrder = {
+      ...result,
+      orderId,
+      externalId: 'mine',
+      status: 'done',
+      pendingEventId: undefined,
+      isApplied: true,
+    }
+    const rejection: Acknowledgement = {
+      orderId,
+      eventId: 'foreign',
+      status: 'rejected',
+      code: 'forbidden',
+      externalId: 'theirs',
+      result: { ...result, orderStatus: 'done' },
+    }
+    assert.deepEqual(acknowledge(order, rejection), order)
+  })
+})
+
 /** What a walk does: a request at the api, a foreign event, the worker takes one, the api hears one. */
 type Step = 'update' | 'delete' | 'foreign' | 'foreign-delete' | 'apply' | 'hear'
 

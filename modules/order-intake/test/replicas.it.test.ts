@@ -153,6 +153,19 @@ describe('foreign events', { timeout: 240_000 }, () => {
     assert.notEqual((await api.byExternal('taken', user_id)).body.order.order_id, named)
   })
 
+  it('a rejected one changes nothing, whosever it is: the order keeps its external id', async () => {
+    const user_id = newUser()
+    const { order_id } = (await api.place({ user_id, payload: { amount: 1 }, external_id: 'mine' })).body
+    await bring({ order_id, user_id: newUser(), payload: { amount: 9 }, external_id: 'theirs' })
+    await bring({ order_id, user_id, payload: { amount: -9 }, external_id: 'refused' })
+    await bring({ order_id, user_id, payload: { amount: 2 } })
+    const isUpdated = async () => (await api.get(order_id)).body.order.amount === 2
+    await untilTrue('what came after them is there', isUpdated, deadlineMs)
+    assert.equal((await api.byExternal('mine', user_id)).body.order?.order_id, order_id)
+    const twin = await api.place({ user_id, payload: {}, external_id: 'mine' })
+    assert.equal(twin.body.code, 'external_id_taken')
+  })
+
   it('a known order is updated, and one that they have deleted rejects what the api has not known', async () => {
     const user_id = newUser()
     const { order_id } = (await api.place({ user_id, payload: { amount: 1 } })).body

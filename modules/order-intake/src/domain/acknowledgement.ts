@@ -49,7 +49,7 @@ function settled(order: AcceptedOrder, ack: Acknowledgement, result: AppliedResu
     ...order,
     payload: result.payload,
     amountMinor: result.amountMinor,
-    externalId: ack.externalId ?? order.externalId,
+    externalId: nameIn(ack) ?? order.externalId,
     status: 'done',
     updatedAt: result.updatedAt,
     pendingEventId: undefined,
@@ -64,8 +64,13 @@ function deleted(order: AcceptedOrder, { result }: Acknowledgement, isAwaited: b
 }
 
 /** An order that somebody else has sent to the worker. */
-function foreignOrder({ orderId, externalId }: Acknowledgement, result: AppliedResult): AcceptedOrder {
+function foreignOrder(ack: Acknowledgement, result: AppliedResult): AcceptedOrder {
   const { userId, amountMinor, payload, orderStatus: status, createdAt, updatedAt } = result
-  const own = { pendingEventId: undefined, isApplied: true }
-  return { orderId, userId, externalId, amountMinor, payload, status, createdAt, updatedAt, ...own }
+  const own = { orderId: ack.orderId, externalId: nameIn(ack), pendingEventId: undefined, isApplied: true }
+  return { userId, amountMinor, payload, status, createdAt, updatedAt, ...own }
+}
+
+/** A rejected event gives its order nothing, and may be somebody else's. */
+function nameIn({ status, externalId }: Acknowledgement): string | undefined {
+  return status === 'rejected' ? undefined : externalId
 }

@@ -27,7 +27,7 @@ export interface AckMessage {
   readonly code?: string
   readonly processed_at: string
   readonly result?: OrderResult
-  /** Of a foreign event that names one: the api has not seen it. */
+  /** Of a foreign event that was applied and names one: the api has not seen it. */
   readonly external_id?: string
 }
 

@@ -89,7 +89,7 @@ function ackOf(
 ): AckMessage {
   const isForeign = delivery.origin === undefined
   const status = statusOf(application)
-  const { order } = application
+  const { order, kind } = application
   const processed_at = facts.processedAt
   return {
     order_id: event.order_id,
@@ -98,7 +98,7 @@ function ackOf(
     ...(application.kind === 'rejected' ? { code: application.code } : {}),
     processed_at,
     ...(order === undefined ? {} : { result: orderResult(order, { status, processed_at, bucket: facts.bucket }) }),
-    ...(isForeign && event.external_id !== null ? { external_id: event.external_id } : {}),
+    ...(isForeign && kind === 'applied' && event.external_id !== null ? { external_id: event.external_id } : {}),
   }
 }
 
