@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { untilTrue } from '@headrace/database/testing'
+import { databaseMigrations, openDatabase } from '@headrace/database'
+import { migrateUpTo, testDatabase, untilTrue } from '@headrace/database/testing'
 import type { Delivery } from '@headrace/inbox'
 import { listParked } from '@headrace/inbox'
 import { sleep } from '@headrace/runtime'
@@ -101,7 +102,79 @@ describe('consuming', { timeout: 240_000 }, () => {
       { numRuns: 60 },
     )
   })
+
+  it('versions that failed, and come again when their lanes have gone on, replace no newer ones', async () => {
+    await using station = await testStation({ migrations: [orderLookupMigrations] })
+    const handle = ordersHandler({ topic: 'orders', hold: () => () => {}, onStored() {} })
+    let run = 0
+    const staying = async (plan: readonly Planned[]) => {
+      run += 1
+      const origin = `o${run}`
+      const messages = plan.map(({ at, lane }, n) => delivery(`late-${run}`, { at, n, origin, partition: lane }))
+      const others = plan.map(({ lane }) => delivery('other', { at: Date.now(), n: 100, origin, partition: lane }))
+      const late = messages.filter((_, n) => plan[n]?.fails)
+      for (const message of [...messages.filter((each) => !late.includes(each)), ...others, ...late]) {
+        await station.log.inTransaction((tx) => handle(tx, [message]))
+      }
+      return (await findOrder(station.database, `late-${run}`))?.order.entry
+    }
+    const plans = (at: fc.Arbitrary<number>, lane: fc.Arbitrary<number>) =>
+      fc.array(fc.record({ at, lane, fails: fc.boolean() }), { minLength: 2, maxLength: 6 })
+    await fc.assert(
+      fc.asyncProperty(plans(fc.integer({ min: 1, max: 6 }), fc.nat(2)), async (unsorted) => {
+        // Clocks that are right tell which is newer over all lanes.
+        const plan = unsorted.toSorted((a, b) => a.at - b.at)
+        const ranked = plan.map(({ at, lane }, n) => ({ n, rank: [at, lane, n] }))
+        const newest = ranked.reduce((a, b) => (isLess(a.rank, b.rank) ? b : a))
+        assert.equal(await staying(plan), `v${newest.n}`)
+      }),
+      { numRuns: 30 },
+    )
+    const anyClock = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Date.now() + 3_600_000))
+    await fc.assert(
+      fc.asyncProperty(plans(anyClock, fc.constant(0)), async (plan) => {
+        assert.equal(await staying(plan), `v${plan.length - 1}`)
+      }),
+      { numRuns: 30 },
+    )
+  })
 })
+
+describe('the migrations', () => {
+  it('keep the orders that were stored without their topic, for newer versions to replace', async () => {
+    await using database = await testDatabase({ name: 'older' })
+    {
+      await using owner = openDatabase({ url: database.url, maxConnections: 2 })
+      await migrateUpTo(owner, [databaseMigrations, orderLookupMigrations], '001-orders.sql')
+      await owner.query({ text: storedBefore })
+    }
+    await using station = await testStation({ url: database.url, migrations: [orderLookupMigrations] })
+    const handle = ordersHandler({ topic: 'orders', hold: () => () => {}, onStored() {} })
+    const entry = async () => {
+      const { rows } = await station.database.query({ text: 'select entry from order_lookup.orders' })
+      return rows
+    }
+    for (const [at, stored] of [
+      [6, 'before'],
+      [8, 'v8'],
+    ] as const) {
+      const message = delivery('older', { at, n: at, origin: `o${at}`, partition: 0 })
+      await station.log.inTransaction((tx) => handle(tx, [message]))
+      assert.deepEqual(await entry(), [{ entry: stored }])
+    }
+  })
+})
+
+const storedBefore = `
+  insert into order_lookup.lane_time values ('orders', 'o', 0, 7);
+  insert into order_lookup.orders values ('older', 't', 'before', '', '', '', '', '', 0, '', '', 7, 'o', 0, 1)`
+
+interface Planned {
+  readonly at: number
+  readonly lane: number
+  /** At first: it comes again when all others are handled. */
+  readonly fails: boolean
+}
 
 function isLess(a: readonly number[], b: readonly number[]): boolean {
   const at = a.findIndex((value, index) => value !== b[index])

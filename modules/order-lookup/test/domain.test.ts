@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readOrder } from '../src/contract.ts'
-import { compareVersions, newestOfEach, type Stamped, versionsOf } from '../src/domain/versions.ts'
+import { compareVersions, type LaneTime, newestOfEach, type Stamped, versionsOf } from '../src/domain/versions.ts'
 import { exampleOrder, rubbish } from './support/orders.ts'
 
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
@@ -53,11 +53,12 @@ function anythingLikeOrder() {
 }
 
 describe('the newest version', () => {
-  const spot = (offset: number, partition = 0, origin = 'log') => ({ origin, partition, offset })
-  const stamped = (at: number, offset: number): Stamped => ({ at, spot: spot(offset) })
+  const topic = 'orders'
+  const spot = (offset: number, partition = 0, origin = 'log') => ({ topic, origin, partition, offset })
+  const stamped = (at: number, offset: number): Stamped => ({ at, topic, spot: spot(offset) })
 
   it('a time is capped at now and never before its lane’s previous one', () => {
-    const times = new Map<string, number>()
+    const times = new Map<string, LaneTime>()
     const versions = versionsOf([stamped(10.7, 1), stamped(5, 2), stamped(900, 3), stamped(30, 4)], 100, times)
     assert.deepEqual(
       versions.map(({ atMs }) => atMs),
@@ -69,6 +70,17 @@ describe('the newest version', () => {
     )
   })
 
+  it('a message that its lane has passed keeps its own time, capped at the lane’s, and moves nothing', () => {
+    const times = new Map<string, LaneTime>()
+    versionsOf([stamped(10, 1), stamped(40, 4)], 100, times)
+    const late = versionsOf([stamped(20, 2), stamped(60, 3), stamped(30, 5)], 100, times)
+    assert.deepEqual(
+      late.map(({ atMs }) => atMs),
+      [20, 40, 40],
+    )
+    assert.deepEqual([...times.values()], [{ atMs: 40, origin: 'log', partition: 0, offset: 5 }])
+  })
+
   it('is told by time, then origin, then position', () => {
     const sorted = [
       { atMs: 1, ...spot(9, 9, 'z') },
@@ -76,12 +88,20 @@ describe('the newest version', () => {
       { atMs: 2, ...spot(9, 0, 'b') },
       { atMs: 2, ...spot(1, 1, 'b') },
       { atMs: 2, ...spot(2, 1, 'b') },
+      { atMs: 3, ...spot(1, 1, 'b'), topic: 'others' },
     ]
     assert.deepEqual(sorted.toReversed().toSorted(compareVersions), sorted)
   })
 
+  it('is told in one lane by its position, whatever the times', () => {
+    assert.ok(compareVersions({ atMs: 9, ...spot(1) }, { atMs: 1, ...spot(2) }) < 0)
+  })
+
   it('of a batch is the same in any order of its lanes, each order once and sorted', () => {
-    const all = Array.from({ length: 12 }, (_, n) => ({ id: `o${n % 3}`, version: { atMs: n % 4, ...spot(n, n % 2) } }))
+    const all = Array.from({ length: 12 }, (_, n) => ({
+      id: `o${n % 3}`,
+      version: { atMs: n >> 2, ...spot(n, n % 2) },
+    }))
     const expected = newestOfEach(all)
     assert.deepEqual(
       expected.map(({ id }) => id),

@@ -22,8 +22,7 @@ export function ordersHandler({ topic, hold, onStored }: OrdersHandlerNeeds): Ha
     const newest = newestOfEach(orders.map((order, index) => versioned(order, versions[index])))
     const release = hold(newest.map(({ id }) => id))
     // Not awaited, so that they share a flight with what follows; what fails here fails the transaction.
-    const moved = lanes.map((lane) => ({ ...lane, atMs: times.get(laneName(lane)) ?? 0 }))
-    moveLaneTimes(tx, topic, moved).catch(() => {})
+    moveLaneTimes(tx, topic, [...times.values()]).catch(() => {})
     const saved = await saveHeads(tx, newest)
     const stored = new Set(saved.map(({ id }) => id))
     const replaced = saved.filter((each) => each.replaced).map(({ id }) => id)

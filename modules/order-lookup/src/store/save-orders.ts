@@ -16,8 +16,8 @@ export interface SavedOrder {
 }
 
 /**
- * Stores versions, at most one of each order and in the order of ids, where none newer is stored. Locks the orders' rows
- * in that order against other batches. Its rows tell what was stored.
+ * Stores versions, at most one of each order and in the order of ids, where none newer is stored: see
+ * `compareVersions`. Locks the orders' rows in that order against other batches. Its rows tell what was stored.
  */
 export async function saveHeads(tx: Queryable, versions: readonly VersionedOrder[]): Promise<readonly SavedOrder[]> {
   const of = <T>(pick: (order: Order) => T) => versions.map(({ order }) => pick(order))
@@ -25,18 +25,23 @@ export async function saveHeads(tx: Queryable, versions: readonly VersionedOrder
     name: 'order-lookup.save-heads',
     text: `insert into order_lookup.orders as o (order_uid, track_number, entry, locale, internal_signature, customer_id,
              delivery_service, shardkey, sm_id, date_created, oof_shard,
-             version_at, version_origin, version_partition, version_offset)
+             version_at, version_topic, version_origin, version_partition, version_offset)
            select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::text[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::int[], $15::bigint[])
+             $8::text[], $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::int[], $16::bigint[])
            on conflict (order_uid) do update set track_number = excluded.track_number, entry = excluded.entry,
              locale = excluded.locale, internal_signature = excluded.internal_signature,
              customer_id = excluded.customer_id, delivery_service = excluded.delivery_service,
              shardkey = excluded.shardkey, sm_id = excluded.sm_id, date_created = excluded.date_created,
              oof_shard = excluded.oof_shard, version_at = excluded.version_at,
-             version_origin = excluded.version_origin, version_partition = excluded.version_partition,
-             version_offset = excluded.version_offset
-           where (o.version_at, o.version_origin, o.version_partition, o.version_offset)
-             < (excluded.version_at, excluded.version_origin, excluded.version_partition, excluded.version_offset)
+             version_topic = excluded.version_topic, version_origin = excluded.version_origin,
+             version_partition = excluded.version_partition, version_offset = excluded.version_offset
+           where case
+             when (o.version_topic, o.version_origin, o.version_partition)
+               = (excluded.version_topic, excluded.version_origin, excluded.version_partition)
+             then o.version_offset < excluded.version_offset
+             else (o.version_at, o.version_origin, o.version_partition, o.version_offset)
+               < (excluded.version_at, excluded.version_origin, excluded.version_partition, excluded.version_offset)
+           end
            returning order_uid as id, xmax <> 0 as replaced`,
     values: [
       of(({ order_uid }) => order_uid),
@@ -51,6 +56,7 @@ export async function saveHeads(tx: Queryable, versions: readonly VersionedOrder
       of(({ date_created }) => date_created),
       of(({ oof_shard }) => oof_shard),
       versions.map(({ version }) => version.atMs),
+      versions.map(({ version }) => version.topic),
       versions.map(({ version }) => version.origin),
       versions.map(({ version }) => version.partition),
       versions.map(({ version }) => version.offset),
