@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { untilTrue } from '@headrace/database/testing'
+import type { Queryable, Statement } from '@headrace/database'
+import { untilTrue, wholeReads } from '@headrace/database/testing'
 import type { Consumer, Delivery } from '@headrace/inbox'
 import { type TestStation, testStation } from '@headrace/station/testing'
 import { newIds } from '../src/domain/ids.ts'
 import { handleOrderEvents } from '../src/handlers/order-events.ts'
-import { insertAccount } from '../src/store/accounts.ts'
+import { findAccount, insertAccount, lockAccounts } from '../src/store/accounts.ts'
+import { listEntries } from '../src/store/entries.ts'
 import { paymentsMigrations } from '../src/store/migrations.ts'
-import { findPaymentOf } from '../src/store/payments.ts'
+import { findPaymentOf, lockPayments } from '../src/store/payments.ts'
 import { eventTimeMs, toMessage } from '../src/wire/envelope.ts'
 
 const topic = 'orders-events'
@@ -51,6 +53,25 @@ describe('what orders tell', { timeout: 240_000 }, () => {
     user_id,
     amount,
     currency: 'USD',
+  })
+
+  it('is found by an index, and so is the account that pays for it, by plans that were made over empty tables', async () => {
+    const [user, order] = [newId(), newId()]
+    const statements: Statement[] = []
+    const recorder: Queryable = {
+      query: async (statement) => {
+        statements.push(statement)
+        return { rows: [], rowCount: 0 }
+      },
+    }
+    await findAccount(recorder, user)
+    await findPaymentOf(recorder, order)
+    await lockAccounts(recorder, { userIds: [user], orderIds: [order] })
+    await lockPayments(recorder, { orderIds: [order], waitingOf: [] })
+    await listEntries(recorder, { userId: user, before: undefined, limit: 50 })
+    for (const statement of statements) {
+      assert.deepEqual(await wholeReads(station.database, statement), [], `${statement.name} reads all of them`)
+    }
   })
 
   it('is charged once, however often it is told', async () => {

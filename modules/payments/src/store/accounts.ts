@@ -40,7 +40,7 @@ export async function findAccount(database: Queryable, userId: string): Promise<
 
 /**
  * Locks the accounts of these customers and of those whom these orders' payments belong to, in one order: against
- * everybody else who moves their money. Accounts come before payments.
+ * everybody else who moves their money. Accounts come before payments. One array, because no index serves an `or`.
  */
 export async function lockAccounts(
   tx: Queryable,
@@ -49,7 +49,7 @@ export async function lockAccounts(
   const { rows } = await tx.query<Pick<AccountRow, 'id' | 'user_id' | 'balance_minor'>>({
     name: 'payments.lock-accounts',
     text: `select id, user_id, balance_minor from payments.account
-           where user_id = any($1) or user_id in (select user_id from payments.payment where order_id = any($2))
+           where user_id = any($1 || array(select user_id from payments.payment where order_id = any($2)))
            order by user_id for no key update`,
     values: [of.userIds, of.orderIds],
   })
