@@ -1,4 +1,5 @@
 import type { Database } from '@headrace/database'
+import { heldSince } from '@headrace/log'
 import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { sweepResults } from './store/results.ts'
 
@@ -6,12 +7,15 @@ import { sweepResults } from './store/results.ts'
 const everyMs = 10_000
 const batchSize = 5_000
 
-/** Deletes results that are older than the retention, in bounded batches. */
-export function startResultSweep(database: Database, retentionMs: number, onError: OnBackgroundError): Running {
+/**
+ * Deletes results, in bounded batches, once the log has dropped their messages: it drops whole hours, and none that
+ * somebody has not passed. A message whose result went first would read as accepted, and its id be processed again.
+ */
+export function startResultSweep(database: Database, onError: OnBackgroundError): Running {
   return startLoop({
     name: 'result sweep',
     async run(signal) {
-      const swept = await sweepResults(database, retentionMs, batchSize)
+      const swept = await sweepResults(database, await heldSince(database), batchSize)
       if (swept < batchSize) await sleep(everyMs, signal)
     },
     onError,

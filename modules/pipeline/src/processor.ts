@@ -42,7 +42,7 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
   const consumer = await consume(context, parts, counters)
   // After the group is known: a new relay begins behind what it still needs.
   if (queue.type !== 'remote-memory') await queue.carriage.relay(settings.KAFKA_TOPIC)
-  const sweep = startResultSweep(context.database, settings.LOG_RETENTION_MS, context.onError)
+  const sweep = startResultSweep(context.database, context.onError)
   const stop = async () => {
     await consumer.stop()
     await Promise.all([sweep.stop(), parts.stop()])

@@ -69,6 +69,14 @@ export async function attachChildren(database: Database): Promise<void> {
   })
 }
 
+/** When the oldest child begins: what was appended before is dropped. */
+export async function heldSince(database: Queryable): Promise<Date | undefined> {
+  const text = `select to_timestamp(min(relname) || '+00', '"log_"YYYYMMDDHH24TZH') as since
+                from pg_inherits join pg_class on oid = inhrelid where inhparent = 'headrace.log'::regclass`
+  const { rows } = await database.query<{ since: Date }>({ text })
+  return rows[0]?.since
+}
+
 /** Children whose time is over, oldest first. */
 async function expiredChildren(database: Queryable, retentionMs: number): Promise<string[]> {
   const { rows } = await database.query<{ name: string }>({

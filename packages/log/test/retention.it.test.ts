@@ -7,7 +7,7 @@ import { openDatabase } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
 import { type FaultPoints, noFaults, withDeadline } from '@headrace/runtime'
 import { partitionOf, postgresTransport } from '@headrace/transport'
-import { dropPassedChildren } from '../src/index.ts'
+import { dropPassedChildren, heldSince } from '../src/index.ts'
 import { attachChildren, retentionLock } from '../src/retention.ts'
 import { appendPast, attachPast, children, childTables, reader } from './support/past.ts'
 import { type LogProcess, message, startLog, startProcess } from './support/process.ts'
@@ -50,6 +50,11 @@ async function openReader(url: string): Promise<{ end(): Promise<void> }> {
       await database.stop()
     },
   }
+}
+
+/** The child that begins at a time. */
+function childOf(lower: Date | undefined): string | undefined {
+  return lower && `log_${lower.toISOString().replaceAll(/\D/g, '').slice(0, 10)}`
 }
 
 async function detachPending({ database }: LogProcess): Promise<boolean> {
@@ -132,8 +137,10 @@ describe('dropPassedChildren', () => {
     await reader(test.database, 'fast', 't', 30)
     await reader(test.database, 'slow', 't', 9)
     assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs), [])
+    assert.equal(childOf(await heldSince(test.database)), test.oldest)
     await reader(test.database, 'slow', 't', 10)
     assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs), [test.oldest])
+    assert.equal(childOf(await heldSince(test.database)), test.middle)
     await reader(test.database, 'slow', 't', 29)
     assert.deepEqual(await dropPassedChildren(needsOf(test), hourMs), [test.middle])
     const read = await test.log.read({ topic: 't', partition: 0, from: 29, sinceMs: 0, maxMessages: 9, maxBytes: 999 })

@@ -76,15 +76,15 @@ export async function findResult(database: Queryable, messageId: string): Promis
   return rows[0]
 }
 
-/** Deletes results older than the retention, at most `limit`; returns how many. */
-export async function sweepResults(database: Queryable, retentionMs: number, limit: number): Promise<number> {
+/** Deletes results that were stored before `heldSince`, at most `limit`; returns how many. */
+export async function sweepResults(database: Queryable, heldSince: Date | undefined, limit: number): Promise<number> {
   const { rowCount } = await database.query({
     name: 'pipeline.sweep-results',
     // Skips rows that another replica is sweeping.
     text: `delete from pipeline.result where message_id in (
-             select message_id from pipeline.result where processed_at < now() - $1 * interval '1 ms'
+             select message_id from pipeline.result where processed_at < $1::timestamptz
              order by processed_at limit $2 for update skip locked)`,
-    values: [retentionMs, limit],
+    values: [heldSince, limit],
   })
   return rowCount
 }
