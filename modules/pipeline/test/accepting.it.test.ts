@@ -73,6 +73,16 @@ describe('a request with an Idempotency-Key over a carrier outside the database'
     assert.equal(sent.ids.length, 3)
   })
 
+  it('whose outcome nobody knew keeps its id when it is refused meanwhile, also over a restart', async () => {
+    const sent = carrier([unknown, refused, undefined])
+    const newId = ids()
+    const process = () => keyedAccepting({ database, intake: withKeys(sent, database, failed), newId })
+    await assert.rejects(process().accept('doubtful', request), (error) => hasCode(error, 'OUTCOME_UNKNOWN'))
+    await assert.rejects(process().accept('doubtful', request), (error) => hasCode(error, 'QUEUE_FULL'))
+    await process().accept('doubtful', request)
+    assert.deepEqual(sent.ids, ['id-1', 'id-1', 'id-1'])
+  })
+
   it('that was refused leaves its key free', async () => {
     const sent = carrier([refused, undefined])
     const keyed = keyedAccepting({ database, intake: withKeys(sent, database, failed), newId: ids() })

@@ -20,8 +20,9 @@ export function withKeys(intake: Intake, database: Database, onError: OnBackgrou
     try {
       await intake.accept(item)
     } catch (error) {
-      // Nothing was accepted: the key is free again. A key that cannot be freed goes on with the same ids.
-      if (!hasCode(error, 'OUTCOME_UNKNOWN')) await forgetKey(database, unanswered.id).catch(told('freeing a key'))
+      // Nothing was ever accepted: the key is free again. One that cannot be freed goes on with the same ids.
+      const isFree = !key.isKnown && !hasCode(error, 'OUTCOME_UNKNOWN')
+      if (isFree) await forgetKey(database, unanswered.id).catch(told('freeing a key'))
       throw error
     }
     await answerKey(database, unanswered.id, response).catch(told('answering a key'))
