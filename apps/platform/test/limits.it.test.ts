@@ -10,11 +10,16 @@ describe('a backlog at its limit', { timeout: 240_000 }, () => {
     await using ingest = await testPlatform({ only: 'pipeline:ingest', env })
     const url = `${ingest.at('ingest')}/ingest`
     const ids: unknown[] = []
+    const key = (sent: number) => ({ 'idempotency-key': `key-${sent}` })
     for (let sent = 0; sent < 5; sent += 1) {
-      const { status, body } = await post(url, { data: String(sent) })
+      const { status, body } = await post(url, { data: String(sent) }, key(sent))
       assert.equal(status, 200)
       ids.push(body['messageId'])
     }
+    // What was accepted is not refused when it is repeated.
+    const again = await post(url, { data: '4' }, key(4))
+    assert.deepEqual([again.status, again.body['messageId']], [200, ids[4]])
+    assert.equal((await post(url, { data: 'new' }, key(5))).body['code'], 'queue_full')
     const refused = await post(url, { data: 'one too many' })
     assert.deepEqual([refused.status, refused.body['code']], [503, 'queue_full'])
     assert.match(String(refused.body['detail']), /5 messages/)

@@ -46,7 +46,7 @@ export function pipelineParts(context: PipelineContext): PipelineParts {
   }
   return {
     intake,
-    keyed: keyedAccepting({ database, intake, newId }),
+    keyed: keyedAccepting({ database, intake, backlog: waiting, newId }),
     backlog: waiting,
     toQueueMessage: queueMessages({ encoding: settings.QUEUE_ENCODING, limitBytes: settings.MESSAGE_LIMIT_BYTES }),
     newId,

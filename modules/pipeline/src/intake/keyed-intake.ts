@@ -1,6 +1,6 @@
 import type { Database } from '@headrace/database'
 import { answerKey, forgetKey, recordKey } from '@headrace/http-kit'
-import { hasCode, type OnBackgroundError } from '@headrace/runtime'
+import { hasCode, type OnBackgroundError, PlatformError } from '@headrace/runtime'
 import type { Intake, IntakeItem } from './intake.ts'
 import { asUnavailable } from './unavailable.ts'
 
@@ -20,9 +20,10 @@ export function withKeys(intake: Intake, database: Database, onError: OnBackgrou
     try {
       await intake.accept(item)
     } catch (error) {
-      // Nothing was ever accepted: the key is free again. One that cannot be freed goes on with the same ids.
-      const isFree = !key.isKnown && !hasCode(error, 'OUTCOME_UNKNOWN')
-      if (isFree) await forgetKey(database, unanswered.id).catch(told('freeing a key'))
+      if (hasCode(error, 'OUTCOME_UNKNOWN')) throw error
+      if (key.isKnown) throw stillUnknown(item, error)
+      // Nothing was accepted: the key is free again. A key that cannot be freed goes on with the same ids.
+      await forgetKey(database, unanswered.id).catch(told('freeing a key'))
       throw error
     }
     await answerKey(database, unanswered.id, response).catch(told('answering a key'))
@@ -35,4 +36,11 @@ export function withKeys(intake: Intake, database: Database, onError: OnBackgrou
   function told(what: string): (error: unknown) => void {
     return (error) => onError(error, what)
   }
+}
+
+/** A repetition was refused; the request before it may have been accepted. */
+function stillUnknown({ messages }: IntakeItem, cause: unknown): PlatformError {
+  const details = { messageId: messages[0]?.id, providers: ['memory'] }
+  const text = 'an earlier request with this key may have been accepted; this one was refused'
+  return new PlatformError('OUTCOME_UNKNOWN', text, { details, cause })
 }

@@ -13,8 +13,10 @@ import {
 } from '@headrace/http-kit'
 import { hasCode } from '@headrace/runtime'
 import type { Message } from '@headrace/transport'
+import type { Backlog } from '../backlog.ts'
 import type { Intake } from '../intake/intake.ts'
 import { asUnavailable } from '../intake/unavailable.ts'
+import { fullError } from './room.ts'
 
 /** What a request asks to be accepted. */
 export interface Acceptable {
@@ -44,6 +46,8 @@ export interface KeyedAccepting {
 export interface KeyedAcceptingNeeds {
   readonly database: Database
   readonly intake: Intake
+  /** New requests need room in it. */
+  readonly backlog: Backlog
   readonly newId: () => string
 }
 
@@ -52,7 +56,7 @@ const rememberedIds = 10_000
 
 /** One effect for each key, and the same answer again. */
 export function keyedAccepting(needs: KeyedAcceptingNeeds): KeyedAccepting {
-  const { database, intake, newId } = needs
+  const { database, intake, backlog, newId } = needs
   const running = twins()
   const doubtful = new Map<string, string>()
 
@@ -84,6 +88,8 @@ export function keyedAccepting(needs: KeyedAcceptingNeeds): KeyedAccepting {
       using _turn = running.enter(key.id)
       const decision = decideByKey(await lookup(key), key.fingerprint)
       if (decision.kind === 'replay') return { response: decision.response, isReplay: true }
+      const full = decision.kind === 'fresh' ? fullError(backlog) : undefined
+      if (full !== undefined) throw full
       const known = decision.kind === 'unanswered' ? decision.effectId : undefined
       const effectId = known ?? doubtful.get(key.id.toString('latin1')) ?? newId()
       try {

@@ -8,7 +8,7 @@ import { protobufType } from '../wire/queue-body.ts'
 import type { ToQueueMessage } from '../wire/queue-message.ts'
 import type { KeyedAccepting } from './accepting.ts'
 import { protobufMessage } from './protobuf-body.ts'
-import { fullError } from './room.ts'
+import { roomHook } from './room.ts'
 
 /** Those that come out of protobuf as they went in. */
 const wholeNumbers = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
@@ -44,7 +44,7 @@ export function addEnqueueRoute(app: App, needs: EnqueueNeeds): void {
       '/enqueue',
       {
         config: { access: 'internal' },
-        onRequest: (_request, _reply, done) => done(fullError(needs.backlog)),
+        onRequest: roomHook(needs.backlog),
         schema: {
           tags: ['pipeline'],
           summary: 'Accepts messages as they stand on the queue: all or none',

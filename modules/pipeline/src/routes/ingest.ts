@@ -9,7 +9,7 @@ import { protobufType } from '../wire/queue-body.ts'
 import type { Accompanying, ToQueueMessage } from '../wire/queue-message.ts'
 import type { KeyedAccepting } from './accepting.ts'
 import { protobufMessage } from './protobuf-body.ts'
-import { fullError } from './room.ts'
+import { roomHook } from './room.ts'
 
 export interface IngestNeeds {
   readonly intake: Intake
@@ -97,7 +97,7 @@ export function addIngestRoute(app: App, path: string, needs: IngestNeeds, count
       path,
       {
         config: { access: 'person' },
-        onRequest: [needs.admit, (_request, _reply, done) => done(fullError(needs.backlog))],
+        onRequest: [needs.admit, roomHook(needs.backlog)],
         onError: (_request, _reply, _error, done) => {
           counters.failed += 1
           done()
