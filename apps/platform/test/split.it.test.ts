@@ -100,9 +100,10 @@ describe('a gateway whose modules all run elsewhere', { timeout: 240_000 }, () =
         assert.ok(status !== 404 && status !== 405, `${method} ${path} was answered ${status}`)
       }
     }
-    // Pages are in no description.
-    for (const path of ['/', '/order-lookup/', '/order-lookup/page.js']) {
-      assert.equal((await fetch(`${gateway.at('gateway')}${path}`)).status, 503, path)
+    // Pages are in no description. The console's port serves them, and what they ask for, too.
+    const shown = ['/', '/order-lookup/', '/order-lookup/page.js', '/api/v1/orders', '/order/x']
+    for (const url of shown.flatMap((path) => ['gateway', 'console'].map((port) => gateway.at(port) + path))) {
+      assert.equal((await fetch(url)).status, 503, url)
     }
   })
 })

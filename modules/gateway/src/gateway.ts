@@ -28,20 +28,27 @@ export async function startGateway({ settings, surfaces, offers, runs }: Gateway
     ingest: ingestHere ? askHere(ingestHere.stats) : askElsewhere(ingest, ingestStatsShape),
     processor: processorHere ? askHere(processorHere.stats) : askElsewhere(processor, processorStatsShape),
   })
-  const elsewhere = remoteModules.filter(({ role }) => !runs(role)).flatMap((module) => mount(app, module, settings))
+  const elsewhere = remoteModules
+    .filter(({ role }) => !runs(role))
+    .flatMap((module) =>
+      mount(module.onConsole && surfaces.console ? [app, surfaces.console] : [app], module, settings),
+    )
   const stop = async () => {
     await Promise.all([ingest, processor, ...elsewhere].map((upstream) => upstream.close()))
   }
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-function mount(app: App, { paths, setting }: RemoteModule, settings: GatewayContext['settings']): Upstream[] {
+function mount(apps: readonly App[], module: RemoteModule, settings: GatewayContext['settings']): Upstream[] {
+  const { paths, setting } = module
   const elsewhere = upstream(settings[setting])
   const streams = streamingUpstream(settings[setting])
   const isStream = ({ stream }: RemotePath) => stream === true
   const answered = paths.filter((path) => !isStream(path))
-  addRemotePaths(app, { paths: answered, variable: setting, upstream: elsewhere })
-  addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: streams })
+  for (const app of apps) {
+    addRemotePaths(app, { paths: answered, variable: setting, upstream: elsewhere })
+    addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: streams })
+  }
   return [elsewhere, streams]
 }
 

@@ -17,6 +17,8 @@ export interface RemoteModule {
   /** The variable that says where it is. */
   readonly setting: RemoteSetting
   readonly paths: readonly RemotePath[]
+  /** True when the console's port serves them, too. */
+  readonly onConsole?: true
 }
 
 export type RemoteSetting = Exclude<keyof GatewaySettings, 'INGEST_URL' | 'PROCESSOR_URL'>
@@ -73,6 +75,7 @@ export const remoteModules: readonly RemoteModule[] = [
   {
     role: 'order-lookup:order-lookup',
     setting: 'ORDER_LOOKUP_URL',
+    onConsole: true,
     paths: [
       ...open('/', '/order-lookup', '/order-lookup/*'),
       ...personal('/order/*', '/api/v1/orders', '/api/v1/order-lookup/stats'),
