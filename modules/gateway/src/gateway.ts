@@ -7,7 +7,7 @@ import { addProxiedRoute } from './proxy.ts'
 import { type RemoteModule, type RemotePath, remoteModules } from './remote-modules.ts'
 import { addStatusRoute, askElsewhere, askHere } from './status.ts'
 import { addRemotePaths, addRemoteStreams } from './streaming-proxy.ts'
-import { streamingUpstream, type Upstream, upstream } from './upstream.ts'
+import { type Upstream, upstream } from './upstream.ts'
 
 const ingestPath = '/api/v1/ingest'
 const messagesPath = '/api/v1/messages'
@@ -30,26 +30,23 @@ export async function startGateway({ settings, surfaces, offers, runs }: Gateway
   })
   const elsewhere = remoteModules
     .filter(({ role }) => !runs(role))
-    .flatMap((module) =>
-      mount(module.onConsole && surfaces.console ? [app, surfaces.console] : [app], module, settings),
-    )
+    .map((module) => mount(module.onConsole && surfaces.console ? [app, surfaces.console] : [app], module, settings))
   const stop = async () => {
     await Promise.all([ingest, processor, ...elsewhere].map((upstream) => upstream.close()))
   }
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-function mount(apps: readonly App[], module: RemoteModule, settings: GatewayContext['settings']): Upstream[] {
+function mount(apps: readonly App[], module: RemoteModule, settings: GatewayContext['settings']): Upstream {
   const { paths, setting } = module
   const elsewhere = upstream(settings[setting])
-  const streams = streamingUpstream(settings[setting])
   const isStream = ({ stream }: RemotePath) => stream === true
   const answered = paths.filter((path) => !isStream(path))
   for (const app of apps) {
     addRemotePaths(app, { paths: answered, variable: setting, upstream: elsewhere })
-    addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: streams })
+    addRemoteStreams(app, { paths: paths.filter(isStream), variable: setting, upstream: elsewhere })
   }
-  return [elsewhere, streams]
+  return elsewhere
 }
 
 function addIngest(app: App, offers: GatewayOffers, elsewhere: Upstream): void {

@@ -1,7 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
 
-/** Connections to one replica at a time, for requests that are answered soon. */
-const connections = 64
 /** Longest time until a replica answers, in ms: longer than it takes to settle a lost commit. */
 const answerMs = 15_000
 /** Longest time until a connection stands, in ms. */
@@ -17,23 +15,18 @@ export interface Replica {
 export interface Upstream {
   /** The replicas, beginning with the one whose turn it is. */
   inTurn(): readonly Replica[]
+  /** Ends what is still under way: whoever asked has gone by then. */
   close(): Promise<void>
 }
 
-/** Connects to replicas when first used. */
+/**
+ * Connects to replicas when first used. Every request that waits has a connection to itself, so that none queues behind
+ * others and its time limit runs from the beginning; there are as many as callers, whom the server bounds.
+ */
 export function upstream(urls: readonly string[]): Upstream {
-  return over(urls, connections)
-}
-
-/** The same for streams, each of which keeps a connection to itself for as long as it lasts: as many as are asked for. */
-export function streamingUpstream(urls: readonly string[]): Upstream {
-  return over(urls, null)
-}
-
-function over(urls: readonly string[], connections: number | null): Upstream {
   const replicas = urls.map((url): Replica => {
     const { origin } = new URL(url)
-    return { url: origin, pool: new Pool(origin, { connections, connect: { timeout: connectMs } }) }
+    return { url: origin, pool: new Pool(origin, { connections: null, connect: { timeout: connectMs } }) }
   })
   let turn = 0
   return {
@@ -42,7 +35,7 @@ function over(urls: readonly string[], connections: number | null): Upstream {
       return [...replicas.slice(turn), ...replicas.slice(0, turn)]
     },
     async close() {
-      await Promise.all(replicas.map(({ pool }) => pool.close()))
+      await Promise.all(replicas.map(({ pool }) => pool.destroy()))
     },
   }
 }

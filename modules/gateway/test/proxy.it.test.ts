@@ -74,6 +74,27 @@ describe('a request that the gateway hands on', { timeout: 240_000 }, () => {
     assert.deepEqual([answer.status, code, asked], [503, 'outcome_unknown', 1])
   })
 
+  it('takes no room from others, however many wait for their answers', async () => {
+    const all = Promise.withResolvers<void>()
+    const waiting: string[] = []
+    await using gateway = await gatewayBefore((request, response) => {
+      if (request.method === 'GET') return void response.end('{}')
+      if (waiting.push(request.url ?? '') === 300) all.resolve()
+    })
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const headers = { 'content-type': 'application/json' }
+    const ask = (path: string) => fetch(gateway.url + path, { method: 'POST', headers, body: '{}', signal })
+    const asked = ['/api/v1/ingest', '/orders'].flatMap((path) => Array.from({ length: 150 }, () => ask(path)))
+    const ended = Promise.allSettled(asked)
+    // Each has arrived there: its time limit runs from the beginning.
+    await all.promise
+    assert.equal((await fetch(`${gateway.url}/orders/x`)).status, 200)
+    assert.equal((await fetch(`${gateway.url}/api/v1/status`)).status, 200)
+    leaving.abort()
+    await ended
+  })
+
   it('and that reads is answered 503 when nobody answers', async () => {
     await using gateway = await gatewayBefore((request) => request.socket.destroy())
     assert.equal((await fetch(`${gateway.url}/api/v1/messages/x`)).status, 503)

@@ -91,6 +91,22 @@ describe('handing over to the processor’s memory', { timeout: 240_000 }, () =>
     assert.deepEqual(error.details, { messageId: 'm1', providers: ['memory'] })
   })
 
+  it('begins each of many requests at once, however long the processor takes', async () => {
+    let asked = 0
+    const all = Promise.withResolvers<void>()
+    await using there = await processor(() => {
+      asked += 1
+      if (asked === 128) all.resolve()
+    })
+    const intake = remoteIntake({ urls: [there.url], timeoutMs: 100_000 })
+    const requests = Array.from({ length: 128 }, () => intake.accept({ messages: [message] }))
+    const ended = Promise.allSettled(requests)
+    await all.promise
+    await there[Symbol.asyncDispose]()
+    await ended
+    await intake.close()
+  })
+
   it('does not know the outcome when the connection breaks, and asks nobody else', async () => {
     let asked = 0
     await using there = await processor((request) => {

@@ -15,8 +15,6 @@ export interface RemoteIntakeNeeds {
 }
 
 const defaultTimeoutMs = 5_000
-/** Connections to one processor at a time. */
-const connections = 32
 
 /** Hands messages over to the process that runs the processor, into its memory. Stopped by `close`. */
 export interface RemoteIntake extends Intake {
@@ -26,7 +24,9 @@ export interface RemoteIntake extends Intake {
 /** Accepts by `POST <processor>/enqueue`. A processor that refuses the connection is passed over for the next one. */
 export function remoteIntake(needs: RemoteIntakeNeeds): RemoteIntake {
   const timeoutMs = needs.timeoutMs ?? defaultTimeoutMs
-  const pools = needs.urls.map((url) => new Pool(new URL(url).origin, { connections, connect: { timeout: timeoutMs } }))
+  // A connection for each request, so that none queues and its time limit runs from the beginning; ingest bounds them.
+  const limits = { connections: null, connect: { timeout: timeoutMs } }
+  const pools = needs.urls.map((url) => new Pool(new URL(url).origin, limits))
   const common = {
     'content-type': 'application/json',
     ...(needs.internalToken === undefined ? {} : { authorization: `Bearer ${needs.internalToken}` }),
@@ -37,9 +37,9 @@ export function remoteIntake(needs: RemoteIntakeNeeds): RemoteIntake {
     // The messages of one request are of one sender.
     const owner = messages[0]?.headers[ownerHeader]
     const headers = owner === undefined ? common : { ...common, [ownerField]: owner }
-    const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
+    const times = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
     const answer = await pool
-      .request({ method: 'POST', path: '/enqueue', headers, body, ...limits })
+      .request({ method: 'POST', path: '/enqueue', headers, body, ...times })
       .catch((error: unknown) => Promise.reject(sendError(error, messages)))
     const text = await answer.body.text().catch(() => '')
     if (answer.statusCode !== 202) throw refusal(answer.statusCode, text, messages)
