@@ -54,6 +54,8 @@ export interface Platform extends AsyncDisposable {
 }
 
 const defaultStopMs = 10_000
+/** The share of that time which answers may take: roles need some to finish what they hold. */
+const answersShare = 0.7
 
 /**
  * Starts what `only` names. Rejects with a `PlatformError` that says what to change: `INVALID_SETTING`, `PORT_TAKEN`,
@@ -118,7 +120,7 @@ class StartedParts {
     const leftMs = () => Math.max(0, deadlineAt - performance.now())
     const failures: unknown[] = []
     const keep = (error: unknown) => void failures.push(error)
-    await this.servers?.stop(leftMs()).catch(keep)
+    await this.servers?.stop(deadlineMs * answersShare).catch(keep)
     await this.modules?.stop({ deadlineMs: leftMs() }).catch(keep)
     await this.stored?.stop().catch(keep)
     if (failures.length > 0) throw failures[0]

@@ -8,13 +8,15 @@ import { endEventStreams } from './event-stream.ts'
 const idleSweepMs = 20
 /** How long a connection that never said anything may still bring its first request while stopping, in ms. */
 const silentMs = 200
+/** How long a request that has come only in part may take to be whole while stopping, in ms. */
+const partialMs = 1_000
 
 /** The open connections of a server. */
 export interface Connections {
   readonly open: number
   /**
    * Runs `close`, which stops accepting, and lets the requests that run be answered: idle connections are closed, the
-   * others with their answer, streams at once. Rejects with `STOP_TIMEOUT` after cutting off what is left at the deadline.
+   * others with their answer, streams at once, and requests that do not come whole soon are not waited for. Rejects with `STOP_TIMEOUT` after cutting off what is left at the deadline.
    */
   drain(close: () => Promise<unknown>, deadlineMs: number): Promise<void>
 }
@@ -34,11 +36,10 @@ export function connectionsOf(server: Server): Connections {
       const closed = close()
       for (const socket of sockets) sayLastAnswer(socket)
       endEventStreams(server)
-      const silentUntil = performance.now() + silentMs
+      const began = performance.now()
       const sweep = setInterval(() => {
         server.closeIdleConnections()
-        // Opened in advance by a client that may never use it; the server counts it as busy.
-        if (performance.now() > silentUntil) for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+        for (const socket of sockets) if (performance.now() - began > patienceMs(socket)) socket.destroy()
       }, idleSweepMs)
       const late = () =>
         new PlatformError('STOP_TIMEOUT', `${sockets.size} connections were cut off after ${deadlineMs} ms`)
@@ -53,6 +54,13 @@ export function connectionsOf(server: Server): Connections {
       }
     },
   }
+}
+
+/** How long a connection is waited for while stopping, in ms: without end once its request is whole. */
+function patienceMs(socket: Socket): number {
+  // Opened in advance by a client that may never use it; the server counts it as busy.
+  if (socket.bytesRead === 0) return silentMs
+  return answerOn(socket)?.req.complete === true ? Number.POSITIVE_INFINITY : partialMs
 }
 
 // The answer under way carries `Connection: close`, so that the client does not send its next request here.

@@ -98,6 +98,18 @@ describe('stop', () => {
     assert.equal(await silent.untilClosed(), '')
   })
 
+  it('does not wait for requests that have come only in part', async () => {
+    await using server = await echoServer()
+    const { port } = await server.listen(anyPort)
+    using head = await rawSocket(port)
+    head.send('GET /health HTTP/1.1\r\nhost: x\r\n')
+    using body = await rawSocket(port)
+    body.send('POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"da')
+    await until(() => server.connections === 2, 'both connections')
+    await server.stop()
+    assert.deepEqual([await head.untilClosed(), await body.untilClosed()], ['', ''])
+  })
+
   it('a request on an open connection while stopping is answered, as the last one', async () => {
     const { server, port, entered, release } = await slowServer()
     using busy = await rawSocket(port)
