@@ -102,6 +102,20 @@ it('who comes back with the last id, on another replica, gets what was missed', 
   )
 })
 
+it('who comes back too late gets as many of the newest expressions as one event holds', async () => {
+  await using calculator = await startCalculator({ only: 'calculator:api' })
+  const longest = (number: number) => String(number).padEnd(65_000)
+  const ids = await Promise.all(Array.from({ length: 20 }, (_, number) => submit(calculator, longest(number))))
+  await calculator.station.database.query({ text: 'delete from headrace.live_event' })
+  await using stream = await openStream(calculator.publicUrl, 1, '1')
+  await untilTrue('a reset is told', () => stream.events.length > 1)
+  const [, reset] = stream.events
+  assert.deepEqual([reset?.event, reset?.id], ['reset', '20'])
+  const told = (reset?.data as { expressions: ExpressionView[] }).expressions.map(({ id }) => id)
+  assert.ok(told.length >= 15, `${told.length} are told`)
+  assert.deepEqual(told, ids.toSorted((a, b) => b - a).slice(0, told.length))
+})
+
 it('every task is told until it is done, here and on another replica, at most ten times a second', async () => {
   await using calculator = await startCalculator()
   await using replica = await startCalculator({ url: calculator.url, only: 'calculator:api' })

@@ -5,7 +5,7 @@ import { type Frame, heartbeatFrame } from './frame.ts'
 import type { Batch } from './sequence.ts'
 import type { Subject } from './subject.ts'
 
-/** The subject's present state, for a client whose position is older than what is kept. */
+/** The subject's present state, for a client whose position is older than what is kept; no more than one event holds. */
 export type Snapshot = () => Promise<unknown>
 
 export interface ConnectionNeeds {

@@ -1,5 +1,5 @@
 export type { Snapshot } from './connection.ts'
 export * from './live.ts'
-export { eventLimitBytes, type LiveEvent } from './live-event.ts'
+export { eventLimitBytes, type LiveEvent, thatFitOneEvent } from './live-event.ts'
 export { liveMigrations } from './migrations.ts'
 export { lastEventIdQuery } from './route.ts'

@@ -39,6 +39,16 @@ export function encodeData(data: unknown): string {
   return json
 }
 
+/** The first items of a list, as many as one event holds beside 1 KiB of anything else. */
+export function thatFitOneEvent<Item>(items: readonly Item[]): readonly Item[] {
+  let bytes = 1_024
+  const over = items.findIndex((item) => {
+    bytes += Buffer.byteLength(JSON.stringify(item)) + 1
+    return bytes > eventLimitBytes
+  })
+  return over === -1 ? items : items.slice(0, over)
+}
+
 /** Throws `RangeError` unless the subject is text of 1 to 200 bytes without control characters. */
 export function requireSubject(subject: string): void {
   const isPlain = subject.isWellFormed() && !/\p{Cc}/u.test(subject)

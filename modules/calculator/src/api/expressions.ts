@@ -1,6 +1,6 @@
 import type { Database } from '@headrace/database'
 import type { App, Request } from '@headrace/http-kit'
-import { type Live, lastEventIdQuery } from '@headrace/live'
+import { type Live, lastEventIdQuery, thatFitOneEvent } from '@headrace/live'
 import { PlatformError } from '@headrace/runtime'
 import { Type } from 'typebox'
 import { publishChanges, subjectOf } from '../events.ts'
@@ -54,9 +54,10 @@ function addStream(app: App, { database, live }: ExpressionsNeeds): void {
     },
     async (request, reply) => {
       const userId = userOf(request)
-      const snapshot = async () => ({
-        expressions: (await listExpressions(database, { userId, limit: 200 })).map(expressionView),
-      })
+      const snapshot = async () => {
+        const newest = await listExpressions(database, { userId, limit: 200 })
+        return { expressions: thatFitOneEvent(newest.map(expressionView)) }
+      }
       await live.stream(request, reply, { subject: subjectOf(userId), snapshot })
     },
   )
