@@ -110,8 +110,9 @@ it('who comes back too late gets as many of the newest expressions as one event 
   await using stream = await openStream(calculator.publicUrl, 1, '1')
   await untilTrue('a reset is told', () => stream.events.length > 1)
   const [, reset] = stream.events
-  assert.deepEqual([reset?.event, reset?.id], ['reset', '20'])
-  const told = (reset?.data as { expressions: ExpressionView[] }).expressions.map(({ id }) => id)
+  assert.ok(reset)
+  assert.deepEqual([reset.event, reset.id], ['reset', '20'])
+  const told = (reset.data as { expressions: ExpressionView[] }).expressions.map(({ id }) => id)
   assert.ok(told.length >= 15, `${told.length} are told`)
   assert.deepEqual(told, ids.toSorted((a, b) => b - a).slice(0, told.length))
 })
