@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
 import { PlatformError } from '@headrace/runtime'
-import type { FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 
 /**
  * Who may use a route. Every route says so in its config; one that does not keeps the server from starting.
@@ -19,8 +19,8 @@ declare module 'fastify' {
   }
 }
 
-/** Throws when the caller may not use the route. */
-export type Guard = (request: FastifyRequest) => void | Promise<void>
+/** Throws when the caller may not use the route; may answer by itself. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply) => void | Promise<void>
 
 const rules: readonly string[] = ['public', 'person', 'token', 'internal'] satisfies Access[]
 

@@ -1,6 +1,8 @@
+import { isInfrastructureError } from '@headrace/database'
 import { PlatformError } from '@headrace/runtime'
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import type { Guard } from './access.ts'
+import { askToComeAgain } from './event-stream.ts'
 import type { Person } from './person.ts'
 
 /** How a server finds out who asks. */
@@ -32,7 +34,7 @@ const ticketParameter = 'ticket'
  */
 export function callerGuard(callers: Callers, route: RouteOptions, isNeeded: boolean): Guard {
   const stream = route.config?.stream
-  return (request) => {
+  return (request, reply) => {
     const { authorization } = request.headers
     if (authorization !== undefined) {
       request.person = bearer(callers, authorization)
@@ -40,7 +42,12 @@ export function callerGuard(callers: Callers, route: RouteOptions, isNeeded: boo
     }
     const ticket = ticketOf(request)
     if (ticket !== undefined && stream === 'elsewhere') return
-    if (ticket !== undefined) return admitByTicket(callers, request, stream === true ? ticket : '')
+    if (ticket !== undefined) {
+      return admitByTicket(callers, request, stream === true ? ticket : '').catch((error: unknown) => {
+        // It is a browser that comes with a ticket: while nobody can look it up it is not sent away for good.
+        if (!isInfrastructureError(error) || !askToComeAgain(request, reply)) throw error
+      })
+    }
     if (isNeeded) throw unauthorized('this route needs an access token (Authorization: Bearer …)')
   }
 }

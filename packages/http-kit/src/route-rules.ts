@@ -61,9 +61,9 @@ function isDocs(url: string): boolean {
 
 /** By callback, so that a guard that need not wait costs no turn. */
 function asHook(guard: Guard): (...call: Parameters<onRequestHookHandler>) => void {
-  return (request, _reply, done) => {
+  return (request, reply, done) => {
     try {
-      const waiting = guard(request)
+      const waiting = guard(request, reply)
       if (waiting === undefined) done()
       else waiting.then(() => done(), done)
     } catch (error) {

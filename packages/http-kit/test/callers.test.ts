@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { createLogger, nullLogger } from '@headrace/runtime'
+import { describe, it, mock } from 'node:test'
+import { createLogger, nullLogger, PlatformError } from '@headrace/runtime'
 import { Type } from 'typebox'
 import {
   actingUser,
@@ -167,6 +167,26 @@ describe('a ticket', () => {
         assert.equal((await asked(server, url)).status, 401, url)
       }
     }
+  })
+
+  it('that cannot be looked up just now sends an EventSource to come again, and tells anybody else', async () => {
+    const away = async () => {
+      throw new PlatformError('KEYVALUE_UNAVAILABLE', 'the key-value store is not available')
+    }
+    await using server = await createHttpServer({
+      name: 't',
+      logger: nullLogger,
+      callers: { ...callersOf(true), byTicket: away },
+    })
+    const listened = mock.fn(async () => 1)
+    server.app.get('/stream', { config: { access: 'token', stream: true } }, listened)
+    const url = '/stream?ticket=anns-ticket'
+    const browser = await server.app.inject({ url, headers: { accept: 'text/event-stream' } })
+    assert.equal(browser.statusCode, 200)
+    assert.match(browser.body, /^: unavailable\nretry: \d+\n\n$/)
+    const { status, body } = await asked(server, url)
+    assert.deepEqual([status, body['code']], [503, 'keyvalue_unavailable'])
+    assert.equal(listened.mock.callCount(), 0)
   })
 
   it('a token beside it counts', async () => {
