@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
-import type { Delivery } from '@headrace/inbox'
+import { type Delivery, MessageError, PoisonMessageError } from '@headrace/inbox'
 import type { KeyValue } from '@headrace/keyvalue'
 import { PlatformError } from '@headrace/runtime'
 import { orderResultKey } from '../src/contract.ts'
+import { payloadBytes, payloadLimitBytes } from '../src/wire/sizes.ts'
 import { eventsHandler } from '../src/worker/handle-events.ts'
 import { resultsTopic } from '../src/worker/start.ts'
 import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
 
 const deadlineMs = 30_000
+const messageLimitBytes = 921_600
 
 for (const withoutHints of [false, true]) {
   describe(`several replicas${withoutHints ? ' without hints' : ''}`, { timeout: 240_000 }, () => {
@@ -118,6 +120,10 @@ describe('foreign events', { timeout: 240_000 }, () => {
 
   /** As a broker brings what a foreign producer wrote: without an origin in a log of ours. */
   async function bring(event: unknown): Promise<void> {
+    await bringText(JSON.stringify(event))
+  }
+
+  async function bringText(text: string): Promise<void> {
     last += 1
     const delivery: Delivery = {
       topic: 'orders.events',
@@ -125,14 +131,14 @@ describe('foreign events', { timeout: 240_000 }, () => {
       key: '',
       type: '',
       headers: {},
-      body: Buffer.from(JSON.stringify(event)),
+      body: Buffer.from(text),
       position: last,
       at: Date.now(),
       attempt: 1,
       spot: { origin: 'kafka/topic', partition: 0, offset: last },
     }
     const now = () => new Date().toISOString()
-    const handle = eventsHandler({ resultsTopic, messageLimitBytes: 921_600, now })
+    const handle = eventsHandler({ resultsTopic, messageLimitBytes, now })
     await worker.station.log.inTransaction((tx) => handle(tx, [delivery]))
   }
   const statusOf = async (id: string) => (await api.get(id)).body.order?.status
@@ -164,6 +170,34 @@ describe('foreign events', { timeout: 240_000 }, () => {
     assert.equal((await api.byExternal('mine', user_id)).body.order?.order_id, order_id)
     const twin = await api.place({ user_id, payload: {}, external_id: 'mine' })
     assert.equal(twin.body.code, 'external_id_taken')
+  })
+
+  it('one that is larger once it is written again is rejected where no message could hold it', async () => {
+    const user_id = newUser()
+    const { order_id } = (await api.place({ user_id, payload: { amount: 1 } })).body
+    // Each becomes 21 digits.
+    const payload = `{"a":[${Array(100_000).fill('1e20').join()}]}`
+    await bringText(`{"order_id":"${order_id}","user_id":"${user_id}","payload":${payload}}`)
+    const next = await api.place({ order_id, user_id, payload: { amount: 2 } })
+    assert.deepEqual([next.status, next.body.status], [200, 'updated'])
+  })
+
+  it('the largest that is applied can be acknowledged, and deleted by its user', async () => {
+    const [user_id, order_id] = [newUser(), newUser()]
+    const payload = { a: 'x'.repeat(payloadLimitBytes(messageLimitBytes) - payloadBytes({ a: '' })) }
+    // Six bytes for each as JSON.
+    await bring({ order_id, user_id, payload, external_id: '\u0001'.repeat(256) })
+    await isAt(order_id, 'done')
+    assert.equal((await api.place({ order_id, user_id, status: 'deleted' })).status, 200)
+  })
+
+  it('one that is nested deeper than a request may be is set aside by itself', async () => {
+    const payload = `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`
+    const bringing = bringText(`{"order_id":"${newUser()}","user_id":"${newUser()}","payload":${payload}}`)
+    await assert.rejects(
+      bringing,
+      (error) => error instanceof MessageError && error.cause instanceof PoisonMessageError,
+    )
   })
 
   it('a known order is updated, and one that they have deleted rejects what the api has not known', async () => {

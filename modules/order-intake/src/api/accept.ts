@@ -6,7 +6,7 @@ import type { OrderEvent } from '../domain/order-event.ts'
 import { databaseTime, lockOrders, saveOrders } from '../store/accepted-orders.ts'
 import { insertEvent, type SentEvent } from '../store/events.ts'
 import { claimNames, type ExternalName, freeNames } from '../store/external-ids.ts'
-import { envelopeBytes } from '../wire/sizes.ts'
+import { payloadBytes, payloadLimitBytes } from '../wire/sizes.ts'
 
 export interface AcceptNeeds {
   readonly eventsTopic: string
@@ -79,6 +79,10 @@ function sendEvent(
   { eventsTopic, messageLimitBytes }: AcceptNeeds,
   { eventId, trace, order, at }: AcceptOptions & { readonly order: AcceptedOrder; readonly at: string },
 ): void {
+  const [bytes, limitBytes] = [payloadBytes(order.payload), payloadLimitBytes(messageLimitBytes)]
+  if (bytes > limitBytes) {
+    throw new PlatformError('MESSAGE_TOO_LARGE', `the payload has ${bytes} bytes as JSON, more than ${limitBytes}`)
+  }
   const event: OrderEvent = {
     order_id: order.orderId,
     external_id: order.externalId ?? null,
@@ -88,10 +92,6 @@ function sendEvent(
     timestamp: at,
   }
   const body = Buffer.from(JSON.stringify(event))
-  if (body.byteLength > messageLimitBytes - envelopeBytes) {
-    const text = `the order has ${body.byteLength} bytes as a message, over the limit of ${messageLimitBytes} with its envelope`
-    throw new PlatformError('MESSAGE_TOO_LARGE', text)
-  }
   const headers = trace === undefined ? {} : { traceparent: trace }
   tx.append({ topic: eventsTopic, id: eventId, key: order.orderId, type: 'orders.event', headers, body })
 }

@@ -32,6 +32,7 @@ export function readOrderEvent(value: unknown, atMs: number): OrderEventReading 
   if (status !== 'new' && status !== 'deleted') return rubbish("status is neither 'new' nor 'deleted'")
   const read = readPayload(payload)
   if (read === undefined || (read === null && status === 'new')) return rubbish('payload is no object')
+  if (isDeeper(read, maxDepth)) return rubbish(`payload is nested deeper than ${maxDepth} levels`)
   const externalId = readExternalId(read ?? undefined, external_id)
   if (externalId.kind === 'invalid') return rubbish(externalId.reason)
   const at = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN
@@ -44,6 +45,14 @@ export function readOrderEvent(value: unknown, atMs: number): OrderEventReading 
     timestamp: new Date(isTime(at) ? at : atMs).toISOString(),
   }
   return { kind: 'event', event }
+}
+
+/** As deep as a request's body may be; what is nested some thousands deep can be read, and never written again. */
+const maxDepth = 64
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
 const firstMs = Date.parse('0001-01-01T00:00:00Z')

@@ -4,7 +4,7 @@ import { type Application, type AppliedOrder, applyEvent } from '../domain/appli
 import { type OrderEvent, readOrderEvent } from '../domain/order-event.ts'
 import { bucketsOf, insertApplied, lockApplied, updateApplied } from '../store/applied-orders.ts'
 import { type AckMessage, orderResult } from '../wire/ack.ts'
-import { envelopeBytes } from '../wire/sizes.ts'
+import { payloadBytes, payloadLimitBytes } from '../wire/sizes.ts'
 import { originId } from './origin-id.ts'
 
 export interface EventsHandlerNeeds {
@@ -32,7 +32,7 @@ export function eventsHandler(needs: EventsHandlerNeeds): Handle {
     const processedAt = needs.now()
     for (const each of received) {
       const { order_id: id } = each.event
-      const application = applied(needs, orders.get(id), each)
+      const application = applied(needs, orders.get(id), each.event)
       if (application.kind === 'applied') orders.set(id, application.order)
       tell(tx, needs, each, ackOf(each, application, { processedAt, bucket: buckets.get(id) ?? 0 }))
     }
@@ -70,13 +70,9 @@ function parsed({ id, body }: Delivery): unknown {
   }
 }
 
-function applied(
-  needs: EventsHandlerNeeds,
-  order: AppliedOrder | undefined,
-  { delivery, event }: Received,
-): Application {
+function applied(needs: EventsHandlerNeeds, order: AppliedOrder | undefined, event: OrderEvent): Application {
   // The api lets nothing so large through; a foreign producer may.
-  if (delivery.body.byteLength > needs.messageLimitBytes - envelopeBytes) {
+  if (payloadBytes(event.payload) > payloadLimitBytes(needs.messageLimitBytes)) {
     return { kind: 'rejected', code: 'message_too_large', order }
   }
   return applyEvent(order, event)
