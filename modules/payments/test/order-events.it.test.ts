@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import type { Queryable, Statement } from '@headrace/database'
-import { untilTrue, wholeReads } from '@headrace/database/testing'
+import { recorded, untilTrue, wholeReads } from '@headrace/database/testing'
 import type { Consumer, Delivery } from '@headrace/inbox'
 import { type TestStation, testStation } from '@headrace/station/testing'
 import { newIds } from '../src/domain/ids.ts'
 import { handleOrderEvents } from '../src/handlers/order-events.ts'
-import { findAccount, insertAccount, lockAccounts } from '../src/store/accounts.ts'
+import { findAccount, insertAccount, lockAccounts, newBalances } from '../src/store/accounts.ts'
 import { listEntries } from '../src/store/entries.ts'
 import { paymentsMigrations } from '../src/store/migrations.ts'
-import { findPaymentOf, lockPayments } from '../src/store/payments.ts'
+import { changedPayments, findPaymentOf, lockOverdue, lockPayments } from '../src/store/payments.ts'
 import { eventTimeMs, toMessage } from '../src/wire/envelope.ts'
 
 const topic = 'orders-events'
@@ -55,23 +54,31 @@ describe('what orders tell', { timeout: 240_000 }, () => {
     currency: 'USD',
   })
 
-  it('is found by an index, and so is the account that pays for it, by plans that were made over empty tables', async () => {
-    const [user, order] = [newId(), newId()]
-    const statements: Statement[] = []
-    const recorder: Queryable = {
-      query: async (statement) => {
-        statements.push(statement)
-        return { rows: [], rowCount: 0 }
-      },
-    }
-    await findAccount(recorder, user)
-    await findPaymentOf(recorder, order)
-    await lockAccounts(recorder, { userIds: [user], orderIds: [order] })
-    await lockPayments(recorder, { orderIds: [order], waitingOf: [] })
-    await listEntries(recorder, { userId: user, before: undefined, limit: 50 })
-    for (const statement of statements) {
-      assert.deepEqual(await wholeReads(station.database, statement), [], `${statement.name} reads all of them`)
-    }
+  it('is found by an index, and so is all that belongs to it', async () => {
+    const [user, order, id] = [newId(), newId(), newId()]
+    const charge = { orderId: order, userId: user, amountMinor: 1, currency: 'USD', dueAtMs: 0 }
+    const written = [
+      newBalances.statement([{ userId: user, balanceMinor: 1, atMs: 0 }]),
+      changedPayments.statement([{ ...charge, id, status: 'pending' }]),
+    ]
+    const read = await recorded(async (recorder) => {
+      await findAccount(recorder, user)
+      await findPaymentOf(recorder, order)
+      await lockAccounts(recorder, { userIds: [user], orderIds: [order] })
+      await lockPayments(recorder, { orderIds: [order], waitingOf: [] })
+      await lockPayments(recorder, { orderIds: [order], waitingOf: [user] })
+      await lockOverdue(recorder, 100)
+      await listEntries(recorder, { userId: user, before: undefined, limit: 50 })
+    })
+    const statements = [...written, ...read]
+    const kept = statements.filter(({ replan }) => replan !== true)
+    assert.deepEqual(await wholeReads(station.database, kept), [], 'by plans over empty tables')
+    await station.database.query({
+      text: `insert into payments.payment (id, order_id, user_id, amount_minor, currency, status, due_at)
+             select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 'USD', 'pending', now() + interval '1 day'
+             from generate_series(1, 5000)`,
+    })
+    assert.deepEqual(await wholeReads(station.database, statements), [], 'by plans over large tables')
   })
 
   it('is charged once, however often it is told', async () => {

@@ -56,12 +56,15 @@ function andWaiting(orderIds: readonly string[], waitingOf: readonly string[]): 
   }
 }
 
-/** Locks payments whose deadline has passed, oldest first; those that somebody else works on are left to them. */
+/**
+ * Locks payments whose deadline has passed, oldest first; those that somebody else works on are left to them. By `now()`,
+ * because no index serves what `clock_timestamp()` is compared with: all that wait would be read.
+ */
 export async function lockOverdue(tx: Queryable, limit: number): Promise<Payment[]> {
   const { rows } = await tx.query<PaymentRow>({
     name: 'payments.lock-overdue',
     replan: true,
-    text: `select ${columns} from payments.payment where status = 'pending' and due_at <= clock_timestamp()
+    text: `select ${columns} from payments.payment where status = 'pending' and due_at <= now()
            order by due_at limit $1 for update skip locked`,
     values: [limit],
   })
@@ -96,7 +99,7 @@ export const newPayments: Collector<Payment> = {
   }),
 }
 
-/** Writes the state of payments that this transaction has locked. */
+/** Writes the state of payments that this transaction has locked. The ids twice: see `newBalances`. */
 export const changedPayments: Collector<Payment> = {
   name: 'payments.update-payments',
   rank: 3,
@@ -105,7 +108,7 @@ export const changedPayments: Collector<Payment> = {
     text: `update payments.payment p set status = c.status, transaction_id = c.transaction_id,
              error_message = c.error_message, updated_at = clock_timestamp()
            from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) as c(id, status, transaction_id, error_message)
-           where p.id = c.id`,
+           where p.id = c.id and p.id = any($1)`,
     values: [
       payments.map(({ id }) => id),
       payments.map(({ status }) => status),

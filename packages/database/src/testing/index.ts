@@ -8,4 +8,4 @@ export {
   testServer,
 } from './test-server.ts'
 export { untilTrue } from './until-true.ts'
-export { wholeReads } from './whole-reads.ts'
+export { recorded, wholeReads } from './whole-reads.ts'
