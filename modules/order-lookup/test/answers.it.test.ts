@@ -22,6 +22,10 @@ interface Page {
   readonly next_cursor?: string
 }
 
+function cursorHolding(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
+
 describe('answers', { timeout: 240_000 }, () => {
   it('an order is answered exactly as it came, from memory the second time, and 304 while it is unchanged', async () => {
     await using replica = await startReplica()
@@ -75,7 +79,9 @@ describe('answers', { timeout: 240_000 }, () => {
       ['limit=201', /limit/],
       ['limit=ten', /limit/],
       ['cursor=nonsense', /cursor/],
-      [`cursor=${Buffer.from('[1,2]').toString('base64url')}`, /cursor/],
+      [`cursor=${cursorHolding([1, 2])}`, /cursor/],
+      [`cursor=${cursorHolding([1, '\u0000'])}`, /cursor/],
+      [`cursor=${cursorHolding([1, '\ud800'])}`, /cursor/],
     ] as const) {
       const response = await fetch(`${replica.url}/api/v1/orders?${query}`)
       const problem = (await response.json()) as Problem

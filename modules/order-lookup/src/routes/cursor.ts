@@ -1,4 +1,4 @@
-import { invalidRequest } from '@headrace/http-kit'
+import { assertStorableText, invalidRequest } from '@headrace/http-kit'
 import type { ListPlace } from '../store/read-orders.ts'
 
 /** A place in the list as callers carry it: opaque. */
@@ -11,6 +11,7 @@ export function placeOf(cursor: string): ListPlace {
   const [atMs, id, ...rest] = parsed(cursor)
   const isPlace = typeof atMs === 'number' && Number.isSafeInteger(atMs) && typeof id === 'string' && rest.length === 0
   if (!isPlace || cursorOf({ atMs, id }) !== cursor) throw invalidRequest('query parameter cursor is none of ours')
+  assertStorableText(id, 'query parameter cursor')
   return { atMs, id }
 }
 
