@@ -27,6 +27,9 @@ export async function withSink(settings: PlatformSettings, work: (sink: Sink, na
   }
 }
 
+/** What the log holds is the platform's to drop, by its own settings: not within 100 years, in ms. */
+const retentionMs = 100 * 365 * 24 * 3_600_000
+
 type Work = (sink: Sink, name: string) => Promise<void>
 
 /** The log of the database in use: of the process that runs, of a server, or the embedded one for this command only. */
@@ -36,7 +39,8 @@ function withLog(settings: PlatformSettings, work: Work): Promise<void> {
   return withDatabase({ databaseUrl, dataDirectory, note }, async (database) => {
     await using wakeUps = startWakeUps({ url: database.url })
     await wakeUps.connected()
-    await using log = await openLog({ database, wakeUps, onError: (error) => console.error(error) })
+    const limits = { retentionMs, messageLimitBytes: settings.MESSAGE_LIMIT_BYTES }
+    await using log = await openLog({ database, wakeUps, onError: (error) => console.error(error) }, limits)
     await log.declareTopic(topic)
     const sink: Sink = async (messages) => {
       await log.inTransaction((tx) => {
