@@ -138,6 +138,25 @@ describe('consuming', { timeout: 240_000 }, () => {
       { numRuns: 30 },
     )
   })
+
+  it('orders that could not be written are held no longer', async () => {
+    await using station = await testStation({ migrations: [orderLookupMigrations] })
+    let held = 0
+    const hold = () => {
+      held += 1
+      return () => {
+        held -= 1
+      }
+    }
+    const handle = ordersHandler({ topic: 'orders', hold, onStored() {} })
+    const spot = { origin: 'o', partition: 0, offset: 2 ** 70 }
+    const unwritable = { ...delivery('a', { at: 1, n: 1, ...spot }), spot }
+    await assert.rejects(
+      station.log.inTransaction((tx) => handle(tx, [unwritable])),
+      /bigint/,
+    )
+    assert.equal(held, 0)
+  })
 })
 
 describe('the migrations', () => {

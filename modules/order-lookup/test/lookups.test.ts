@@ -126,6 +126,7 @@ describe('lookups', () => {
     assert.equal(await find('a'), '2 miss')
     const open = shut()
     const during = find('a')
+    await turn()
     versions.set('a', '3')
     release()
     open()
@@ -134,7 +135,21 @@ describe('lookups', () => {
     assert.equal(await find('a'), '3 hit')
   })
 
-  it('a hold whose batch failed ends by itself', async () => {
+  it('while an order is being written here those who ask in one turn share a read, and nobody joins it later', async () => {
+    const { versions, find, lookups, shut, reads } = world(250)
+    versions.set('a', '1')
+    lookups.hold(['a'])
+    const open = shut()
+    const early = Promise.all(Array.from({ length: 50 }, () => find('a')))
+    await turn()
+    versions.set('a', '2')
+    const late = find('a')
+    open()
+    assert.deepEqual([...(await early), await late], [...Array(50).fill('1 miss'), '2 miss'])
+    assert.deepEqual(reads, ['a', 'a'])
+  })
+
+  it('a hold whose batch’s end is not told ends by itself', async () => {
     const { versions, find, lookups, pass } = world(60_000)
     versions.set('a', '1')
     lookups.hold(['a'])

@@ -62,8 +62,8 @@ export class Lookups {
   }
 
   /**
-   * These orders are being written here; the result is to be called once that is committed. Until then none of them is
-   * answered from memory.
+   * These orders are being written here; the result is to be called once that is committed, or undone. Until then none of
+   * them is answered from memory.
    */
   hold(ids: readonly string[]): () => void {
     this.forget(ids)
@@ -115,12 +115,11 @@ export class Lookups {
   }
 
   #readOnce(id: string): Promise<CachedOrder | undefined> {
-    const { read, now, stalenessMs } = this.#needs
-    // While it is being written each reads for itself: what was read before the commit serves nobody after it.
-    if (this.#cache.isHeld(id)) return read(id)
+    const { now, stalenessMs } = this.#needs
     const known = this.#flights.get(id)
-    // A read that began long ago may be older than this question allows.
-    const mayJoin = known?.startedAtMs === undefined || now() - known.startedAtMs <= stalenessMs
+    // A read that began long ago may be older than this question allows; while the order is written here, any that began.
+    const joinableMs = this.#cache.isHeld(id) ? -1 : stalenessMs
+    const mayJoin = known?.startedAtMs === undefined || now() - known.startedAtMs <= joinableMs
     return known !== undefined && mayJoin ? known.result : this.#startFlight(id)
   }
 

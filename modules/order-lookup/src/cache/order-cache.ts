@@ -28,7 +28,7 @@ export interface OrderCacheOptions {
 
 /** What an entry costs besides its bytes: its key, tags and the cache's own lists. A guess. */
 const entryBytes = 256
-/** After so many ms a hold ends by itself: its batch has failed, and what is retried holds again. */
+/** After so many ms a hold ends by itself: how its batch ended is not known, and what is retried holds again. */
 const holdLimitMs = 30_000
 /** More holds than batches can have at a time: those that have ended by themselves are let go. */
 const holdsBeforeSweep = 4_096
@@ -112,7 +112,7 @@ export class OrderCache {
     }
   }
 
-  /** Nothing is answered from memory for these orders while they are being written; release after the commit. */
+  /** Nothing is answered from memory for these orders while they are being written; release when that has ended. */
   hold(ids: readonly string[]): () => void {
     const untilMs = this.#now() + holdLimitMs
     if (this.#held.size > holdsBeforeSweep) for (const id of [...this.#held.keys()]) this.isHeld(id)

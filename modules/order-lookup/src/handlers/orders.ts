@@ -6,7 +6,7 @@ import { type SavedOrder, saveHeads, saveParts } from '../store/save-orders.ts'
 
 export interface OrdersHandlerNeeds {
   readonly topic: string
-  /** These orders are about to be stored; the result is called once they are. */
+  /** These orders are about to be stored; the result is called once they are, or certainly are not. */
   readonly hold: (ids: readonly string[]) => () => void
   /** These orders were stored: the transaction is committed. */
   readonly onStored: (saved: readonly SavedOrder[]) => void
@@ -23,7 +23,11 @@ export function ordersHandler({ topic, hold, onStored }: OrdersHandlerNeeds): Ha
     const release = hold(newest.map(({ id }) => id))
     // Not awaited, so that they share a flight with what follows; what fails here fails the transaction.
     moveLaneTimes(tx, topic, [...times.values()]).catch(() => {})
-    const saved = await saveHeads(tx, newest)
+    const saved = await saveHeads(tx, newest).catch((error: unknown) => {
+      // What throws here commits nothing; other ends of the transaction are not told.
+      release()
+      throw error
+    })
     const stored = new Set(saved.map(({ id }) => id))
     const replaced = saved.filter((each) => each.replaced).map(({ id }) => id)
     const parts = newest.filter(({ id }) => stored.has(id)).map(({ order }) => order)
