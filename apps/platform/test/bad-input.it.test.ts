@@ -22,6 +22,12 @@ interface Bad {
 const invalid = { status: 400, code: 'invalid_request' } as const
 
 const badMessages: readonly Bad[] = [
+  {
+    what: 'metadata that is no text under a key of two lines',
+    body: { metadata: { 'a\nb': 5 } },
+    ...invalid,
+    names: /metadata/,
+  },
   { what: 'half a JSON', body: '{"source":"s"', ...invalid },
   { what: 'nothing', body: '', ...invalid, names: /empty/ },
   { what: 'a number', body: '5', ...invalid, names: /got 5/ },
@@ -92,6 +98,12 @@ const badMessages: readonly Bad[] = [
 ]
 
 const badEnqueues: readonly Bad[] = [
+  {
+    what: 'metadata that is no text under a key of two lines',
+    body: { metadata: { 'a\nb': 5 } },
+    ...invalid,
+    names: /metadata/,
+  },
   { what: 'a payload that is no base64', body: { payload: 'a*' }, ...invalid, names: /payload.*base64/ },
   { what: 'base64 without its padding', body: { payload: 'abc' }, ...invalid, names: /payload/ },
   { what: 'one bad message among good ones', body: [{}, { payload: '?' }], ...invalid, names: /\[1\]\.payload/ },

@@ -1,11 +1,14 @@
 import { Type } from 'typebox'
 import { protobufType } from './wire/queue-body.ts'
 
+/** Texts by name. TypeBox’s own pattern of a name, `^.*$`, would leave what stands under one of several lines unchecked. */
+export const metadataShape = Type.Record(Type.String({ pattern: '^[\\s\\S]*$' }), Type.String())
+
 const ingestBody = Type.Object(
   {
     source: Type.Optional(Type.String({ description: 'Messages of one source keep their order.' })),
     data: Type.Optional(Type.String({ description: 'Its UTF-8 bytes are the payload.' })),
-    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+    metadata: Type.Optional(metadataShape),
   },
   { examples: [{ source: 'sensor-1', data: 'hello', metadata: { unit: 'C' } }] },
 )

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import type { Backlog } from '../backlog.ts'
 import { type DataMessage, idLimitChars, isBase64 } from '../domain/data-message.ts'
 import { idAt } from '../domain/message-ids.ts'
+import { metadataShape } from '../http-shapes.ts'
 import type { Intake } from '../intake/intake.ts'
 import { protobufType } from '../wire/queue-body.ts'
 import type { ToQueueMessage } from '../wire/queue-message.ts'
@@ -19,7 +20,7 @@ const dataMessage = Type.Object(
     timestamp: Type.Optional(Type.Integer({ ...wholeNumbers, description: 'Seconds since the epoch.' })),
     source: Type.Optional(Type.String()),
     payload: Type.Optional(Type.String({ description: 'base64' })),
-    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+    metadata: Type.Optional(metadataShape),
   },
   { title: 'DataMessage', examples: [{ source: 'sensor-1', payload: 'aGVsbG8=' }] },
 )
