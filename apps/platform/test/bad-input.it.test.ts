@@ -104,6 +104,13 @@ const badEnqueues: readonly Bad[] = [
     ...invalid,
     names: /metadata/,
   },
+  {
+    what: 'one of a wrong type in an array',
+    body: [{}, { source: 5 }],
+    ...invalid,
+    names: /^\[1\]\.source must be string, got 5$/,
+  },
+  { what: 'one that is no object in an array', body: [5], ...invalid, names: /^\[0\] must be object, got 5$/ },
   { what: 'a payload that is no base64', body: { payload: 'a*' }, ...invalid, names: /payload.*base64/ },
   { what: 'base64 without its padding', body: { payload: 'abc' }, ...invalid, names: /payload/ },
   { what: 'one bad message among good ones', body: [{}, { payload: '?' }], ...invalid, names: /\[1\]\.payload/ },

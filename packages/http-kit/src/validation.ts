@@ -32,7 +32,7 @@ interface SchemaMismatch {
 }
 
 function mismatch(part: string, value: unknown, errors: readonly SchemaMismatch[]): PlatformError {
-  const [first] = errors
+  const first = meantError(errors)
   if (first === undefined) return invalidRequest(`${partName(part)} is not as described`)
   const missing = missingField(first)
   const path = missing === undefined ? first.instancePath : `${first.instancePath}/${missing}`
@@ -42,6 +42,14 @@ function mismatch(part: string, value: unknown, errors: readonly SchemaMismatch[
   const expected =
     alternatives.length > 1 ? `must be one of ${[...new Set(alternatives)].join(', ')}` : requirement(first)
   return invalidRequest(`${field} ${expected}, got ${shownField(path, valueAt(value, path))}`)
+}
+
+/** The first error; of a union one of the branch that takes the value's type, if there is one: that was meant. */
+function meantError(errors: readonly SchemaMismatch[]): SchemaMismatch | undefined {
+  const unions = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath))
+  const isOtherBranch = ({ keyword, instancePath }: SchemaMismatch) =>
+    unions.has(instancePath) && ['type', 'const', 'anyOf'].includes(keyword)
+  return errors.find((error) => !isOtherBranch(error)) ?? errors[0]
 }
 
 function missingField({ keyword, params }: SchemaMismatch): string | undefined {
