@@ -111,6 +111,7 @@ const badEnqueues: readonly Bad[] = [
     names: /^\[1\]\.source must be string, got 5$/,
   },
   { what: 'one that is no object in an array', body: [5], ...invalid, names: /^\[0\] must be object, got 5$/ },
+  { what: 'more messages than one transaction takes', body: Array(10_001).fill({}), ...invalid, names: /10000/ },
   { what: 'a payload that is no base64', body: { payload: 'a*' }, ...invalid, names: /payload.*base64/ },
   { what: 'base64 without its padding', body: { payload: 'abc' }, ...invalid, names: /payload/ },
   { what: 'one bad message among good ones', body: [{}, { payload: '?' }], ...invalid, names: /\[1\]\.payload/ },

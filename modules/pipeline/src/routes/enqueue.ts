@@ -25,7 +25,10 @@ const dataMessage = Type.Object(
   { title: 'DataMessage', examples: [{ source: 'sensor-1', payload: 'aGVsbG8=' }] },
 )
 
-const enqueueBody = Type.Union([dataMessage, Type.Array(dataMessage)])
+/** Most messages of one request: they share a transaction, and their work one turn of the event loop. */
+const maxItems = 10_000
+
+const enqueueBody = Type.Union([dataMessage, Type.Array(dataMessage, { maxItems })])
 
 export interface EnqueueNeeds {
   readonly intake: Intake
