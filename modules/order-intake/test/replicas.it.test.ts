@@ -200,6 +200,21 @@ describe('foreign events', { timeout: 240_000 }, () => {
     )
   })
 
+  it('an update that names a taken external id leaves the order its own', async () => {
+    const user_id = newUser()
+    const other = (await api.place({ user_id, payload: {}, external_id: 'others' })).body
+    const { order_id } = (await api.place({ user_id, payload: { amount: 1 }, external_id: 'own' })).body
+    await bring({ order_id, user_id, payload: { amount: 2 }, external_id: 'others' })
+    const isUpdated = async () => (await api.get(order_id)).body.order.amount === 2
+    await untilTrue('the update is there', isUpdated, deadlineMs)
+    assert.equal((await api.byExternal('own', user_id)).body.order?.order_id, order_id)
+    assert.equal((await api.byExternal('others', user_id)).body.order.order_id, other.order_id)
+    await bring({ order_id, user_id, payload: { amount: 3 }, external_id: 'free' })
+    const isRenamed = async () => (await api.byExternal('free', user_id)).body.order?.order_id === order_id
+    await untilTrue('the free name is taken', isRenamed, deadlineMs)
+    assert.equal((await api.byExternal('own', user_id)).status, 404)
+  })
+
   it('a known order is updated, and one that they have deleted rejects what the api has not known', async () => {
     const user_id = newUser()
     const { order_id } = (await api.place({ user_id, payload: { amount: 1 } })).body

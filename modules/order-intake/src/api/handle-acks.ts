@@ -37,11 +37,9 @@ async function lock(tx: LogTransaction, acks: readonly Acknowledgement[]): Promi
 async function store(tx: LogTransaction, before: Orders, after: Orders): Promise<void> {
   const changed = [...after.values()].filter((order) => before.get(order.orderId) !== order)
   const gone = [...before.values()].filter(({ orderId }) => !after.has(orderId))
-  const freed = [...changed, ...gone].flatMap(({ orderId }) => {
-    const [held, holds] = [nameOf(before.get(orderId)), nameOf(after.get(orderId))]
-    return held !== undefined && held.externalId !== holds?.externalId ? [held] : []
-  })
-  if (freed.length > 0) freeNames(tx, freed).catch(() => {})
+  // First, so that others of the batch may have what is held no more.
+  const isNameless = ({ orderId }: AcceptedOrder) => nameOf(after.get(orderId)) === undefined
+  freeHeld(tx, before, [...changed, ...gone].filter(isNameless))
   if (gone.length > 0) {
     removeOrders(
       tx,
@@ -52,16 +50,25 @@ async function store(tx: LogTransaction, before: Orders, after: Orders): Promise
   if (named.length > 0) saveOrders(tx, named).catch(() => {})
 }
 
-/** What somebody else has named keeps its external id only where that is not taken. */
+/** What somebody else has named gets that external id where it is not taken; else it keeps the one that it had. */
 async function withNames(tx: LogTransaction, before: Orders, changed: readonly AcceptedOrder[]) {
+  const heldBy = ({ orderId }: Pick<AcceptedOrder, 'orderId'>) => nameOf(before.get(orderId))?.externalId
   const wanted = changed.flatMap((order): ExternalName[] => {
     const name = nameOf(order)
-    return name === undefined || name.externalId === nameOf(before.get(order.orderId))?.externalId ? [] : [name]
+    return name === undefined || name.externalId === heldBy(order) ? [] : [name]
   })
   if (wanted.length === 0) return changed
-  const claimed = new Set((await claimNames(tx, wanted)).map(({ orderId }) => orderId))
-  const refused = new Set(wanted.map(({ orderId }) => orderId).filter((id) => !claimed.has(id)))
-  return changed.map((order) => (refused.has(order.orderId) ? { ...order, externalId: undefined } : order))
+  const claimed = await claimNames(tx, wanted)
+  freeHeld(tx, before, claimed)
+  const named = new Set(claimed.map(({ orderId }) => orderId))
+  const refused = new Set(wanted.map(({ orderId }) => orderId).filter((id) => !named.has(id)))
+  return changed.map((order) => (refused.has(order.orderId) ? { ...order, externalId: heldBy(order) } : order))
+}
+
+/** Frees the external ids that these orders have held. */
+function freeHeld(tx: LogTransaction, before: Orders, orders: readonly Pick<AcceptedOrder, 'orderId'>[]): void {
+  const held = orders.flatMap(({ orderId }) => nameOf(before.get(orderId)) ?? [])
+  if (held.length > 0) freeNames(tx, held).catch(() => {})
 }
 
 function ackOf(delivery: Delivery): Acknowledgement {
