@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
 import { type Delivery, MessageError, PoisonMessageError } from '@headrace/inbox'
-import type { KeyValue } from '@headrace/keyvalue'
+import { type KeyValue, valueLimitBytes } from '@headrace/keyvalue'
 import { PlatformError } from '@headrace/runtime'
 import { orderResultKey } from '../src/contract.ts'
 import { payloadBytes, payloadLimitBytes } from '../src/wire/sizes.ts'
-import { eventsHandler } from '../src/worker/handle-events.ts'
+import { type EventsHandlerNeeds, eventsHandler } from '../src/worker/handle-events.ts'
 import { resultsTopic } from '../src/worker/start.ts'
 import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
 
@@ -107,6 +107,8 @@ describe('what is away', { timeout: 240_000 }, () => {
   })
 })
 
+type Limits = Pick<EventsHandlerNeeds, 'messageLimitBytes'>
+
 describe('foreign events', { timeout: 240_000 }, () => {
   const stack = new AsyncDisposableStack()
   let api: Api
@@ -119,11 +121,11 @@ describe('foreign events', { timeout: 240_000 }, () => {
   after(() => stack.disposeAsync())
 
   /** As a broker brings what a foreign producer wrote: without an origin in a log of ours. */
-  async function bring(event: unknown): Promise<void> {
-    await bringText(JSON.stringify(event))
+  async function bring(event: unknown, limits?: Limits): Promise<void> {
+    await bringText(JSON.stringify(event), limits)
   }
 
-  async function bringText(text: string): Promise<void> {
+  async function bringText(text: string, limits: Limits = { messageLimitBytes }): Promise<void> {
     last += 1
     const delivery: Delivery = {
       topic: 'orders.events',
@@ -138,7 +140,7 @@ describe('foreign events', { timeout: 240_000 }, () => {
       spot: { origin: 'kafka/topic', partition: 0, offset: last },
     }
     const now = () => new Date().toISOString()
-    const handle = eventsHandler({ resultsTopic, messageLimitBytes, now })
+    const handle = eventsHandler({ resultsTopic, ...limits, now })
     await worker.station.log.inTransaction((tx) => handle(tx, [delivery]))
   }
   const statusOf = async (id: string) => (await api.get(id)).body.order?.status
@@ -180,6 +182,14 @@ describe('foreign events', { timeout: 240_000 }, () => {
     await bringText(`{"order_id":"${order_id}","user_id":"${user_id}","payload":${payload}}`)
     const next = await api.place({ order_id, user_id, payload: { amount: 2 } })
     assert.deepEqual([next.status, next.body.status], [200, 'updated'])
+  })
+
+  it('however large a message may be, an order whose result the key-value store could not hold is rejected', async () => {
+    const [user_id, order_id] = [newUser(), newUser()]
+    const payload = { a: 'x'.repeat(valueLimitBytes) }
+    await bring({ order_id, user_id, payload }, { messageLimitBytes: 4 * valueLimitBytes })
+    await bring({ order_id, user_id, payload: {} })
+    await isAt(order_id, 'done')
   })
 
   it('the largest that is applied can be acknowledged, and deleted by its user', async () => {

@@ -1,3 +1,4 @@
+import { valueLimitBytes } from '@headrace/keyvalue'
 import type { Payload } from '../domain/amount.ts'
 
 /** What a message takes besides its payload, in bytes, with room to spare; half of it an external id all of escapes. */
@@ -8,7 +9,7 @@ export function payloadBytes(payload: Payload | null): number {
   return Buffer.byteLength(JSON.stringify(payload))
 }
 
-/** Largest payload in bytes: every event and acknowledgement of its order is a message within the limit. */
+/** Largest payload in bytes: every message about its order is within the limit, and its result a value that can be kept. */
 export function payloadLimitBytes(messageLimitBytes: number): number {
-  return messageLimitBytes - envelopeBytes
+  return Math.min(messageLimitBytes, valueLimitBytes) - envelopeBytes
 }
