@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
+import { openDatabase } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
 import { answerOf, get, post, type TestPlatform, testPlatform } from './support/platform.ts'
 import { type Shop, shopAt } from './support/shop.ts'
@@ -223,5 +225,31 @@ describe('orders and payments over HTTP', { timeout: 240_000 }, () => {
     }
     const { paths } = (await get(`${url}/openapi.json`)).body as { paths: object }
     for (const path of ['/orders-api/orders', '/payments-api/accounts/{user_id}/topup']) assert.ok(path in paths, path)
+  })
+
+  it('requests beyond a thousand in flight are refused, and taken again when those are answered', async () => {
+    await using database = openDatabase({ url: platform.databaseUrl, maxConnections: 1, idleInTransactionMs: 60_000 })
+    const paths = {
+      'orders.customer_order': `/orders-api/orders/${nobody}`,
+      'payments.account': `/payments-api/accounts/${nobody}`,
+    }
+    for (const [table, path] of Object.entries(paths)) {
+      const { hostname, port } = new URL(url)
+      const crowd = connect(Number(port), hostname)
+      const code = async () => {
+        const signal = AbortSignal.timeout(200)
+        const answer = await fetch(`${url}${path}`, { signal }).then(answerOf, () => undefined)
+        return answer?.body['code']
+      }
+      await database.inTransaction(async (tx) => {
+        await tx.query({ text: `lock table ${table}` })
+        await untilTrue(`one more to ${path} is refused`, async () => {
+          crowd.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(1000))
+          return (await code()) === 'queue_full'
+        })
+      })
+      await untilTrue(`${path} answers again`, async () => (await code()) === 'not_found')
+      crowd.destroy()
+    }
   })
 })

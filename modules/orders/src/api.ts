@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { keyedRequests } from '@headrace/http-kit'
+import { admission, keyedRequests } from '@headrace/http-kit'
 import { startLive } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
 import { type Accounts, remoteAccounts } from '@headrace/payments/contract'
@@ -13,6 +13,9 @@ import { addReferenceRoutes } from './routes/reference.ts'
 import { addStreamRoute } from './routes/stream.ts'
 import { addListRoute, addOrderRoute } from './routes/view.ts'
 import { ordersTopic } from './wire/order-event.ts'
+
+/** Requests in flight at a time, apart from streams; beyond it they are answered 503 before their bodies are read. */
+const mostInFlight = 1000
 
 /** Starts the role that answers requests and serves the streams. */
 export async function startOrdersApi(context: OrdersContext): Promise<Running> {
@@ -37,10 +40,15 @@ export async function startOrdersApi(context: OrdersContext): Promise<Running> {
 }
 
 function addRoutes(needs: RouteNeeds): void {
-  addPlaceRoute(needs)
-  addCancelRoute(needs)
-  addOrderRoute(needs)
-  addListRoute(needs)
+  void needs.app.register((app, _options, done) => {
+    app.addHook('onRequest', admission({ limit: mostInFlight }).onRequest)
+    const admitted = { ...needs, app }
+    addPlaceRoute(admitted)
+    addCancelRoute(admitted)
+    addOrderRoute(admitted)
+    addListRoute(admitted)
+    done()
+  })
   addStreamRoute(needs)
   addReferenceRoutes(needs.app)
 }

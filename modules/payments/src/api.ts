@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import { keyedRequests } from '@headrace/http-kit'
+import { admission, keyedRequests } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import type { Running } from '@headrace/runtime'
 import type { PaymentsContext } from './context.ts'
 import type { Accounts } from './contract.ts'
 import { newIds } from './domain/ids.ts'
 import { addAccountRoute, addAccountViewRoute, addEntriesRoute } from './routes/accounts.ts'
+import type { RouteNeeds } from './routes/needs.ts'
 import { addPaymentRoute } from './routes/payments.ts'
 import { addReferenceRoutes } from './routes/reference.ts'
 import { addTopUpRoute } from './routes/top-up.ts'
 import { findAccount } from './store/accounts.ts'
 import { paymentsTopic } from './wire/payment-event.ts'
+
+/** Requests in flight at a time; beyond it they are answered 503 before their bodies are read. */
+const mostInFlight = 1000
 
 /** Starts the role that answers requests. */
 export async function startPaymentsApi(context: PaymentsContext): Promise<Running> {
@@ -29,13 +33,21 @@ export async function startPaymentsApi(context: PaymentsContext): Promise<Runnin
       inTransaction: (work, options) => station.log.inTransaction(work, options),
       newId,
     })
-    const needs = { app, station, keyed, newId, faults }
-    addAccountRoute(needs)
-    addAccountViewRoute(needs)
-    addTopUpRoute(needs)
-    addEntriesRoute(needs)
-    addPaymentRoute(needs)
-    addReferenceRoutes(app)
+    addRoutes({ app, station, keyed, newId, faults })
   }
   return { stop: async () => {}, [Symbol.asyncDispose]: async () => {} }
+}
+
+function addRoutes(needs: RouteNeeds): void {
+  void needs.app.register((app, _options, done) => {
+    app.addHook('onRequest', admission({ limit: mostInFlight }).onRequest)
+    const admitted = { ...needs, app }
+    addAccountRoute(admitted)
+    addAccountViewRoute(admitted)
+    addTopUpRoute(admitted)
+    addEntriesRoute(admitted)
+    addPaymentRoute(admitted)
+    done()
+  })
+  addReferenceRoutes(needs.app)
 }
