@@ -17,3 +17,8 @@ it('an origin that no browser sends stops the start and is named', () => {
     assert.throws(() => readSettings(platformSettings, { CORS_ORIGINS }), named)
   }
 })
+
+it('a wait for the order intake’s worker that outlasts the connection of whoever waits stops the start', () => {
+  assert.equal(readSettings(platformSettings, { ACK_TIMEOUT_MS: '45s' }).ACK_TIMEOUT_MS, 45_000)
+  assert.throws(() => readSettings(platformSettings, { ACK_TIMEOUT_MS: '60s' }), /ACK_TIMEOUT_MS is '60s'/)
+})
