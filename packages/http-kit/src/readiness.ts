@@ -1,4 +1,4 @@
-import { maskCredentials, messageOf, PlatformError, withDeadline } from '@headrace/runtime'
+import { maskCredentials, PlatformError, withDeadline } from '@headrace/runtime'
 
 /** Asks one part for real, without side effects; rejects when it cannot be used. Gives up when the signal aborts. */
 export type Probe = (signal: AbortSignal) => Promise<unknown>
@@ -65,7 +65,8 @@ async function start(probe: Probe, timeLimitMs: number): Promise<unknown> {
   }
 }
 
-// A driver's own words are for the log.
+// A driver's own words, which what it caused repeats, are for the log: they tell addresses.
 function whatIsWrong(error: unknown): string {
-  return error instanceof PlatformError ? maskCredentials(messageOf(error)) : 'not available'
+  if (!(error instanceof PlatformError)) return 'not available'
+  return error.cause === undefined ? maskCredentials(error.message) : error.definition.title
 }

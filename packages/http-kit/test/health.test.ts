@@ -30,6 +30,10 @@ describe('readiness', () => {
         broker: () =>
           Promise.reject(new PlatformError('QUEUE_UNAVAILABLE', 'kafka does not answer at kafka://me:pw@b')),
         keyvalue: () => Promise.reject(new Error('ECONNREFUSED 10.0.0.1')),
+        'broker:kafka': async () => {
+          const cause = new Error('ECONNREFUSED 10.0.0.1')
+          throw new PlatformError('QUEUE_UNAVAILABLE', `Kafka does not serve: ${cause.message}`, { cause })
+        },
         'broker:nats': () => {
           throw new Error('at once')
         },
@@ -45,10 +49,11 @@ describe('readiness', () => {
       database: 'ok',
       broker: 'kafka does not answer at kafka://me:***@b',
       keyvalue: 'not available',
+      'broker:kafka': 'the queue is not available',
       'broker:nats': 'not available',
     })
     await server.app.inject('/ready')
-    assert.equal(failures.length, 3, 'told once, when it begins')
+    assert.equal(failures.length, 4, 'told once, when it begins')
     assert.match(failures.join(), /keyvalue: Error: ECONNREFUSED 10\.0\.0\.1/)
   })
 
