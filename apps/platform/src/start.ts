@@ -153,6 +153,7 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
     surfaces,
     offers: {},
     probes,
+    readiness: ready,
     runs: (role) => chosen.has(role),
     metrics,
     logger,

@@ -16,7 +16,8 @@ const messagesPath = '/api/v1/messages'
  * Mounts what runs in this process, hands on to what does not, and says how all of it is. A part that is away makes its
  * own paths fail and not the gateway: the status tells of it, readiness does not.
  */
-export async function startGateway({ settings, surfaces, offers, runs }: GatewayContext): Promise<Running> {
+export async function startGateway(context: GatewayContext): Promise<Running> {
+  const { settings, surfaces, offers, readiness, runs } = context
   const app = surfaces.public
   if (app === undefined) throw new TypeError('the gateway needs the public port')
   const ingest = upstream(settings.INGEST_URL)
@@ -25,8 +26,8 @@ export async function startGateway({ settings, surfaces, offers, runs }: Gateway
   addIngest(app, offers, ingest)
   addMessages(app, offers, processor)
   addStatusRoute(app, {
-    ingest: ingestHere ? askHere(ingestHere.stats) : askElsewhere(ingest, ingestStatsShape),
-    processor: processorHere ? askHere(processorHere.stats) : askElsewhere(processor, processorStatsShape),
+    ingest: ingestHere ? askHere(ingestHere.stats, readiness) : askElsewhere(ingest, ingestStatsShape),
+    processor: processorHere ? askHere(processorHere.stats, readiness) : askElsewhere(processor, processorStatsShape),
   })
   const elsewhere = remoteModules
     .filter(({ role }) => !runs(role))

@@ -1,4 +1,4 @@
-import type { App } from '@headrace/http-kit'
+import type { App, Readiness } from '@headrace/http-kit'
 import {
   type IngestStats,
   ingestStatsShape,
@@ -8,10 +8,10 @@ import {
 import { type TSchema, Type } from 'typebox'
 import { Check } from 'typebox/value'
 import { type PartStatus, partStatus, type ReplicaReport, summed } from './domain/part-status.ts'
-import { askReplica, type Replica, type Upstream } from './upstream.ts'
+import { askReplica, type Replica, type Upstream, type UpstreamAnswer } from './upstream.ts'
 
-/** Longest time for a part to say how it is, in ms. */
-const statusMs = 2_000
+/** Longest time for a part to say how it is, in ms: longer than its readiness waits for what hangs, to name it. */
+const statusMs = 3_000
 
 /** Asks every replica of a part. */
 export type AskPart<Stats> = () => Promise<readonly ReplicaReport<Stats>[]>
@@ -62,34 +62,53 @@ function togetherProcessors(all: readonly ProcessorStats[]): ProcessorStats {
   }
 }
 
-/** Asks a part of this process. */
-export function askHere<Stats>(stats: () => Stats | Promise<Stats>): AskPart<Stats> {
+/** Asks a part of this process. It is as well as the process: whoever accepts while the broker is away says so. */
+export function askHere<Stats>(stats: () => Stats | Promise<Stats>, readiness: Readiness): AskPart<Stats> {
   return async () => {
-    try {
-      return [{ kind: 'stats', stats: await stats() }]
-    } catch {
-      return [{ kind: 'unreachable', error: 'its database is not available' }]
-    }
+    const [{ parts }, counted] = await Promise.all([readiness.check(), countedHere(stats)])
+    const missing = missingOf(parts) ?? (counted.stats === undefined ? 'it could not be counted' : undefined)
+    return [{ ...counted, ...(missing !== undefined && { error: missing }) }]
   }
 }
 
-/** Asks `GET /stats` of every replica elsewhere. */
-export function askElsewhere<Stats>(upstream: Upstream, shape: TSchema): AskPart<Stats> {
-  return () => Promise.all(upstream.inTurn().map((replica) => askStats<Stats>(replica, shape)))
-}
-
-async function askStats<Stats>(replica: Replica, shape: TSchema): Promise<ReplicaReport<Stats>> {
-  const unreachable = (reason: string): ReplicaReport<Stats> => ({
-    kind: 'unreachable',
-    error: `${replica.url} ${reason}`,
-  })
+async function countedHere<Stats>(stats: () => Stats | Promise<Stats>): Promise<ReplicaReport<Stats>> {
   try {
-    const { status, body } = await askReplica(replica, { method: 'GET', path: '/stats', timeoutMs: statusMs })
-    if (status !== 200) return unreachable(`answered ${status}`)
-    const stats: unknown = JSON.parse(body.toString('utf8'))
-    // Checked against the shape that belongs to the type.
-    return Check(shape, stats) ? { kind: 'stats', stats: stats as Stats } : unreachable('answered something else')
+    return { stats: await stats() }
   } catch {
-    return unreachable('cannot be reached')
+    return {}
   }
+}
+
+/** Asks `GET /stats` and `GET /ready` of every replica elsewhere. */
+export function askElsewhere<Stats>(upstream: Upstream, shape: TSchema): AskPart<Stats> {
+  return () => Promise.all(upstream.inTurn().map((replica) => askThere<Stats>(replica, shape)))
+}
+
+async function askThere<Stats>(replica: Replica, shape: TSchema): Promise<ReplicaReport<Stats>> {
+  const saying = (reason: string) => ({ error: `${replica.url} ${reason}` })
+  const ask = (path: string) => askReplica(replica, { method: 'GET', path, timeoutMs: statusMs })
+  try {
+    const [counted, ready] = await Promise.all([ask('/stats'), ask('/ready')])
+    if (counted.status !== 200) return saying(`answered ${counted.status}`)
+    const stats: unknown = JSON.parse(counted.body.toString('utf8'))
+    if (!Check(shape, stats)) return saying('answered something else')
+    // Checked against the shape that belongs to the type.
+    return { stats: stats as Stats, ...(ready.status !== 200 && saying(`is not ready${whatIsMissing(ready)}`)) }
+  } catch {
+    return saying('cannot be reached')
+  }
+}
+
+function whatIsMissing({ status, body }: UpstreamAnswer): string {
+  if (status !== 503) return ''
+  const said: unknown = JSON.parse(body.toString('utf8'))
+  return Check(readinessShape, said) ? `: ${missingOf({ ...said, status: 'ok' })}` : ''
+}
+
+const readinessShape = Type.Record(Type.String(), Type.String())
+
+/** The parts that are not well, and what is wrong with them; undefined when all are. */
+function missingOf(parts: Readonly<Record<string, string>>): string | undefined {
+  const missing = Object.entries(parts).flatMap(([name, said]) => (said === 'ok' ? [] : [`${name}: ${said}`]))
+  return missing.length === 0 ? undefined : missing.join(', ')
 }

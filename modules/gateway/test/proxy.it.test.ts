@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import { describe, it } from 'node:test'
-import { createHttpServer } from '@headrace/http-kit'
+import { createHttpServer, readiness } from '@headrace/http-kit'
 import { nullLogger } from '@headrace/runtime'
 import { startGateway } from '../src/gateway.ts'
 
@@ -19,11 +19,11 @@ async function gatewayBefore(answer: RequestListener) {
   const http = stack.use(await createHttpServer({ name: 'gateway', logger: nullLogger }))
   const modules = { AUTH_URL: replica, CALCULATOR_URL: replica, ORDER_LOOKUP_URL: replica, ORDER_INTAKE_URL: replica }
   const settings = { INGEST_URL: replica, PROCESSOR_URL: replica, ...modules, ORDERS_URL: replica, PAYMENTS_URL: [] }
-  const context = { settings, surfaces: { public: http.app }, offers: {}, runs: () => false }
+  const context = { settings, surfaces: { public: http.app }, offers: {}, readiness: readiness({}), runs: () => false }
   stack.use(await startGateway(context))
   const { url } = await http.listen({ port: 0, variable: 'API_PORT' })
   const owned = stack.move()
-  return { url, stop: () => http.stop(), [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { url, replica: replica[0], stop: () => http.stop(), [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 describe('a request that the gateway hands on', { timeout: 240_000 }, () => {
@@ -102,6 +102,18 @@ describe('a request that the gateway hands on', { timeout: 240_000 }, () => {
 })
 
 describe('the status', { timeout: 240_000 }, () => {
+  it('of a part that answers and is not ready is not healthy, and names what is missing', async () => {
+    const stats = { TotalReceived: 1, TotalSent: 1, TotalFailed: 0 }
+    await using gateway = await gatewayBefore(({ url }, response) => {
+      if (url === '/stats') return void response.end(JSON.stringify(stats))
+      response.statusCode = 503
+      response.end('{"status":"unavailable","database":"ok","broker":"Kafka does not serve"}')
+    })
+    const { ingest } = (await (await fetch(`${gateway.url}/api/v1/status`)).json()) as Record<string, object>
+    const error = `${gateway.replica} is not ready: broker: Kafka does not serve`
+    assert.deepEqual(ingest, { healthy: false, stats, error })
+  })
+
   it('of a part that answers something else is not healthy', async () => {
     await using gateway = await gatewayBefore((_request, response) => response.end('{"TotalReceived":"many"}'))
     const answer = await fetch(`${gateway.url}/api/v1/status`)

@@ -5,18 +5,21 @@ export interface PartStatus<Stats> {
   readonly error?: string
 }
 
-/** What one replica of a part said, or why it said nothing. */
-export type ReplicaReport<Stats> =
-  | { readonly kind: 'stats'; readonly stats: Stats }
-  | { readonly kind: 'unreachable'; readonly error: string }
+/** What one replica of a part counted, and what is wrong with it. */
+export interface ReplicaReport<Stats> {
+  /** Absent when it did not say. */
+  readonly stats?: Stats
+  /** Absent when it is well. */
+  readonly error?: string
+}
 
-/** The status of a part with several replicas: healthy when each answers, with what those that do say together. */
+/** The status of a part with several replicas: healthy when each is, with what those that answer say together. */
 export function partStatus<Stats>(
   reports: readonly ReplicaReport<Stats>[],
   together: (all: readonly Stats[]) => Stats,
 ): PartStatus<Stats> {
-  const stats = reports.flatMap((report) => (report.kind === 'stats' ? [report.stats] : []))
-  const errors = reports.flatMap((report) => (report.kind === 'unreachable' ? [report.error] : []))
+  const stats = reports.flatMap((report) => report.stats ?? [])
+  const errors = reports.flatMap((report) => report.error ?? [])
   return {
     healthy: errors.length === 0,
     stats: stats.length === 0 ? null : together(stats),
