@@ -91,14 +91,16 @@ export interface ProcessNeeds {
 
 function processNeeds(options: PlatformOptions, settings: PlatformSettings, chosen: Selection): ProcessNeeds {
   const logger = options.logger ?? ownLogger(settings)
+  const onError: OnBackgroundError = (error, name) =>
+    logger.warn(`${name} failed and is tried again: ${messageOf(error)}`, { error })
   return {
     settings,
     selection: chosen,
     mayMigrate: options.migrate ?? true,
     logger,
-    metrics: createMetrics({ process: true }),
+    metrics: createMetrics({ process: true, onError }),
     faults: options.faults ?? noFaults,
-    onError: (error, name) => logger.warn(`${name} failed and is tried again: ${messageOf(error)}`, { error }),
+    onError,
   }
 }
 

@@ -6,10 +6,12 @@ import { get, post, testPlatform } from './support/platform.ts'
 describe('a database that goes away', { timeout: 240_000 }, () => {
   it('is told at once, nothing is accepted meanwhile, and all goes on by itself when it is back', async () => {
     await using server = await testServer()
-    await using running = await testPlatform({ env: { DATABASE_URL: server.url } })
+    const queue = { QUEUE_TYPE: 'composite', COMPOSITE_PROVIDERS: 'postgres', COMPOSITE_STRATEGY: 'best-effort' }
+    await using running = await testPlatform({ env: { DATABASE_URL: server.url, ...queue } })
     const url = `${running.at('gateway')}/api/v1`
     const first = await post(`${url}/ingest`, { data: 'before' })
     assert.equal(first.status, 200)
+    assert.equal((await get(`${running.at('processor')}/stats`)).status, 200)
 
     await server.stop()
     await untilTrue('it is told', async () => (await get(`${running.at('gateway')}/ready`)).status === 503)
@@ -22,6 +24,14 @@ describe('a database that goes away', { timeout: 240_000 }, () => {
       assert.ok(refused.headers.get('retry-after'))
     }
     assert.equal((await get(`${running.at('gateway')}/health`)).status, 200)
+    const numbers = await fetch(`${running.at('internal')}/metrics`)
+    assert.equal(numbers.status, 200)
+    assert.match(await numbers.text(), /^headrace_http_requests_total/m)
+    const stats = await get(`${running.at('processor')}/stats`)
+    assert.equal(stats.status, 200)
+    assert.partialDeepStrictEqual(stats.body, {
+      queue: { composite_stats: { postgres: { healthy: false, published: 1 }, total: { healthy: false } } },
+    })
     const parts = (await get(`${url}/status`)).body as Record<string, { healthy: boolean; error?: string }>
     for (const part of ['ingest', 'processor'].map((name) => parts[name])) {
       assert.equal(part?.healthy, false)

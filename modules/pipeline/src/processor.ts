@@ -29,7 +29,7 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
   }
   await log.declareTopic(settings.KAFKA_TOPIC)
   const counters = new ProcessorCounters()
-  const offer: ProcessorOffer = { stats: () => processorStats(context, backlog, counters) }
+  const offer: ProcessorOffer = { stats: processorStats(context, backlog, counters) }
   offers['pipeline.processor'] = offer
   offers['pipeline.messages'] ??= parts.messages
   addEnqueueRoute(surfaces.internal, parts)
@@ -50,24 +50,25 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-async function processorStats(
+function processorStats(
   { settings, pipelineQueue: queue }: PipelineContext,
   backlog: Backlog,
   counters: ProcessorCounters,
-): Promise<ProcessorStats> {
+): () => Promise<ProcessorStats> {
   const isComposite = queue.type === 'log' && queue.isComposite
-  return {
+  const composite = isComposite ? compositeStats(queue, settings.KAFKA_TOPIC) : undefined
+  return async () => ({
     queue: {
       size: await backlog.count(),
       capacity: backlog.capacity,
-      ...(isComposite && { composite_stats: await compositeStats(queue, settings.KAFKA_TOPIC) }),
+      ...(composite !== undefined && { composite_stats: await composite() }),
     },
     pool: {
       processed: counters.processed,
       errors: counters.failed + counters.died,
       workers: settings.PROCESSOR_WORKERS,
     },
-  }
+  })
 }
 
 async function consume(context: PipelineContext, { backlog }: PipelineParts, counters: ProcessorCounters) {

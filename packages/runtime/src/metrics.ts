@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client'
+import type { OnBackgroundError } from './background.ts'
 
 export type { Counter, Gauge, Histogram } from 'prom-client'
 
@@ -10,7 +11,7 @@ export interface MetricOptions<L extends string = string> {
 }
 
 export interface GaugeOptions<L extends string = string> extends MetricOptions<L> {
-  /** Sets the gauge when the metrics are read; for values that cost something to know. */
+  /** Sets the gauge when the metrics are read; for values that cost something to know. While it fails there are none. */
   readonly collect?: (gauge: Gauge<L>) => void | Promise<void>
 }
 
@@ -49,6 +50,8 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Also memory, CPU and event loop delay of the process. */
   readonly process?: boolean
+  /** Told of each gauge that could not be read, by its name. */
+  readonly onError?: OnBackgroundError
 }
 
 /** A registry of its own, so that tests and several servers in one process do not meet. */
@@ -69,7 +72,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       registry.registerMetric(customMetric(shared, metric))
     },
     counter: (wanted) => once(wanted.name, () => new Counter({ ...common(wanted), registers: [registry] })),
-    gauge: (wanted) => once(wanted.name, () => newGauge(wanted, registry)),
+    gauge: (wanted) => once(wanted.name, () => newGauge(wanted, registry, options.onError)),
     histogram: (wanted) =>
       once(
         wanted.name,
@@ -84,10 +87,25 @@ function common<L extends string>(options: MetricOptions<L>) {
   return { name: options.name, help: options.help, labelNames: [...(options.labels ?? [])] }
 }
 
-function newGauge<L extends string>(options: GaugeOptions<L>, registry: Registry): Gauge<L> {
-  const { collect } = options
+function newGauge<L extends string>(
+  options: GaugeOptions<L>,
+  registry: Registry,
+  onError: OnBackgroundError | undefined,
+): Gauge<L> {
+  const { name, labels = [], collect } = options
   if (collect === undefined) return new Gauge({ ...common(options), registers: [registry] })
-  const gauge: Gauge<L> = new Gauge({ ...common(options), registers: [registry], collect: () => collect(gauge) })
+  // One that cannot be read must not keep the others from being written, nor say again what was true before.
+  const collectOrLeaveOut = async () => {
+    try {
+      await collect(gauge)
+    } catch (error) {
+      gauge.reset()
+      // Without labels a reset is a zero.
+      if (labels.length === 0) gauge.remove()
+      onError?.(error, name)
+    }
+  }
+  const gauge: Gauge<L> = new Gauge({ ...common(options), registers: [registry], collect: collectOrLeaveOut })
   return gauge
 }
 

@@ -32,6 +32,35 @@ describe('createMetrics', () => {
     assert.equal(written.match(/# TYPE/g)?.length, 1)
   })
 
+  it('a gauge that cannot be read is left out and told of, and the others are written', async () => {
+    const told: unknown[] = []
+    const metrics = createMetrics({ onError: (error, name) => told.push([name, (error as Error).message]) })
+    let isAway = false
+    const read = async () => {
+      if (isAway) throw new Error('away')
+    }
+    metrics.gauge({ name: 'plain', help: 'p', collect: (gauge) => read().then(() => gauge.set(7)) })
+    const labels = ['part'] as const
+    metrics.gauge({
+      name: 'parts',
+      help: 'p',
+      labels,
+      collect: (gauge) => read().then(() => gauge.set({ part: 'a' }, 1)),
+    })
+    metrics.counter({ name: 'x_total', help: 'x' }).inc()
+    assert.match(await metrics.metricsText(), /^plain 7$.*^parts\{part="a"\} 1$/ms)
+    isAway = true
+    const written = await metrics.metricsText()
+    assert.match(written, /^x_total 1$/m)
+    // What was true before is not said again.
+    assert.doesNotMatch(written, /^(plain|parts)/m)
+    const failed = [
+      ['plain', 'away'],
+      ['parts', 'away'],
+    ]
+    assert.deepEqual(told, failed)
+  })
+
   it('two registries do not meet', async () => {
     createMetrics().counter({ name: 'x_total', help: 'x' }).inc()
     assert.equal((await createMetrics().metricsText()).trim(), '')
