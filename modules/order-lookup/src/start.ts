@@ -31,7 +31,10 @@ export async function startOrderLookup(context: OrderLookupContext): Promise<Run
   const background = backgroundSet(onError)
   background.add(
     'order-lookup warm-up',
-    warmUp({ database, lookups: found, capacity: settings.CACHE_CAPACITY }, stopping.signal),
+    warmUp(
+      { database, lookups: found, capacity: settings.CACHE_CAPACITY, maxBytes: settings.CACHE_MAX_BYTES },
+      stopping.signal,
+    ),
   )
   const stop = async () => {
     stopping.abort()

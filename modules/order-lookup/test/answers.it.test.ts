@@ -90,15 +90,20 @@ describe('answers', { timeout: 240_000 }, () => {
     }
   })
 
-  it('after a start the newest orders are in memory', async () => {
+  it('after a start the newest orders are in memory, and the newest of them are the last to go', async () => {
     await using replica = await startReplica()
     await store(
       replica,
-      Array.from({ length: 30 }, (_, n) => orderNumber(n)),
+      Array.from({ length: 250 }, (_, n) => orderNumber(n)),
     )
-    await using other = await startReplica({ url: replica.station.url, env: { CACHE_CAPACITY: '20' } })
-    await untilTrue('the cache is full', async () => (await other.stats()).cache.size === 20, deadlineMs)
-    const [newest] = ((await (await fetch(`${replica.url}/api/v1/orders?limit=1`)).json()) as Page).orders
-    assert.equal((await other.get(newest?.order_uid ?? '')).headers.get('x-cache'), 'hit')
+    await using other = await startReplica({ url: replica.station.url, env: { CACHE_CAPACITY: '240' } })
+    await untilTrue('the cache is full', async () => (await other.stats()).cache.size === 240, deadlineMs)
+    const list = async (query: string) => (await fetch(`${replica.url}/api/v1/orders?limit=200${query}`)).json()
+    const newest = (await list('')) as Page
+    const older = (await list(`&cursor=${newest.next_cursor}`)) as Page
+    const from = async (order: Order | undefined) => (await other.get(order?.order_uid ?? '')).headers.get('x-cache')
+    for (const order of older.orders.slice(-10)) assert.equal(await from(order), 'miss')
+    assert.deepEqual(await Promise.all([0, 199].map((rank) => from(newest.orders[rank]))), ['hit', 'hit'])
+    assert.equal(await from(older.orders[35]), 'miss')
   })
 })
