@@ -31,10 +31,9 @@ async function show(id) {
   field.value = id
   history.replaceState(null, '', `#${encodeURIComponent(id)}`)
   result.setAttribute('aria-busy', 'true')
-  const waiting = setTimeout(
-    () => result.replaceChildren(element('p', { class: 'hint' }, 'Looking it up …')),
-    patienceMs,
-  )
+  const waiting = setTimeout(() => {
+    if (turn === asked) result.replaceChildren(element('p', { class: 'hint' }, 'Looking it up …'))
+  }, patienceMs)
   const view = await viewOf(id).catch(() => problem('The server did not answer. Try again.'))
   clearTimeout(waiting)
   if (turn !== asked) return
