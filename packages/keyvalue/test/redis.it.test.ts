@@ -89,6 +89,22 @@ describe('the Redis drivers over a server that fails', () => {
     assert.equal(await store.get('late'), undefined)
   })
 
+  it('a subscription hears nothing of another database of the server', async () => {
+    const inDatabase = (db: number) =>
+      redisPubSub(at(server.address, { address: { ...redisHostAndPort(server.address), db } }))
+    await using here = inDatabase(1)
+    await using other = inDatabase(2)
+    await using same = inDatabase(1)
+    const heard: string[] = []
+    same.subscribe('hints', (payload) => heard.push(payload))
+    await untilTrue('a message of the same database arrives', () => {
+      other.publish('hints', 'of another')
+      here.publish('hints', 'of the same')
+      return heard.includes('of the same')
+    })
+    assert.equal(heard.includes('of another'), false)
+  })
+
   it('a subscription hears again after the server was away, and its own process all the time', async () => {
     await using here = redisPubSub(at(server.address))
     await using there = redisPubSub(at(server.address))

@@ -3,6 +3,7 @@ import { type Running, sleep, startLoop } from '@headrace/runtime'
 import { requireText } from '../keyvalue.ts'
 import { localListeners } from '../local-listeners.ts'
 import { type PubSub, type PubSubOptions, requireChannel } from '../pubsub.ts'
+import type { RedisAddress } from './address.ts'
 import { RedisConnection, type RedisOptions } from './connection.ts'
 
 /** Pub/sub through Redis, with two connections of its own. */
@@ -18,14 +19,16 @@ export interface RedisPubSubOptions extends RedisOptions {
 
 const payloadLimitBytes = 1_048_576
 
-/** Stands before every channel, so that the server may be shared. */
-const prefix = 'headrace:pubsub:'
+/** Stands before every channel, so that the server may be shared: channels know nothing of its numbered databases. */
+function prefixOf({ db = 0 }: RedisAddress): string {
+  return `headrace:pubsub:${db}:`
+}
 
 /** Pause in ms between two looks whether the listening connection lives: nothing is sent on it otherwise. */
 const lookMs = 5_000
 
 /**
- * Pub/sub between all processes on a Redis server. This process's own subscriptions are served directly, without the
+ * Pub/sub between all processes on a database of a Redis server. This process's own subscriptions are served directly, without the
  * round trip, also while the server is away. Payloads have at most 1 MiB.
  */
 export function redisPubSub(options: RedisPubSubOptions): RedisPubSub {
@@ -44,6 +47,7 @@ export function redisPubSub(options: RedisPubSubOptions): RedisPubSub {
 
 class StartedPubSub {
   readonly #origin = randomBytes(9).toString('base64url')
+  readonly #prefix: string
   readonly #own
   readonly #others
   readonly #publishing: RedisConnection
@@ -54,6 +58,7 @@ class StartedPubSub {
   readonly #look: Running
 
   constructor(options: RedisOptions, listenerOptions: PubSubOptions) {
+    this.#prefix = prefixOf(options.address)
     this.#own = localListeners(listenerOptions)
     this.#others = localListeners(listenerOptions)
     this.#onError = options.onError
@@ -71,7 +76,7 @@ class StartedPubSub {
     this.#own.deliver(channel, payload)
     if (!this.#publishing.isReady) return
     // A lost message is told to nobody; the connection tells of its loss by itself.
-    this.#publishing.client.publish(prefix + channel, `${this.#origin} ${payload}`).catch(() => undefined)
+    this.#publishing.client.publish(this.#prefix + channel, `${this.#origin} ${payload}`).catch(() => undefined)
   }
 
   subscribe(channel: string, listener: (payload: string) => void): () => void {
@@ -100,7 +105,7 @@ class StartedPubSub {
 
   #hear(channel: string, message: string): void {
     if (message.startsWith(this.#origin)) return
-    this.#others.deliver(channel.slice(prefix.length), message.slice(message.indexOf(' ') + 1))
+    this.#others.deliver(channel.slice(this.#prefix.length), message.slice(message.indexOf(' ') + 1))
   }
 
   #count(channel: string, change: 1 | -1): void {
@@ -116,7 +121,7 @@ class StartedPubSub {
   #tell(change: 'subscribe' | 'unsubscribe', channels: readonly string[]): void {
     if (channels.length === 0 || !this.#listening.isReady) return
     const { client } = this.#listening
-    client[change](...channels.map((channel) => prefix + channel)).catch((error: unknown) => {
+    client[change](...channels.map((channel) => this.#prefix + channel)).catch((error: unknown) => {
       // A subscription that the server refused would stay silent: the next connection asks again.
       if (this.#listening.isReady) this.#onError(new Error(`${change} failed`, { cause: error }), 'pubsub listen')
     })
