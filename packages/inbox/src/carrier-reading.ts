@@ -14,8 +14,8 @@ export interface CarrierReading {
   passed:
     | { readonly position: number; readonly incarnation: string; readonly origin: string; readonly offset: number }
     | undefined
-  /** Times that going back found the same hole again. */
-  vain: number
+  /** Of each origin with a hole: how often going back found it again, and whether this read has met it. */
+  readonly holes: Map<string, { vain: number; isMet: boolean }>
   /** Ends the present read, to start again at `passed` or `next`. */
   again: AbortController
 }

@@ -50,7 +50,7 @@ export async function startConsumer(needs: ConsumerNeeds, subscription: Subscrip
   await declareLeases(database, rules, logPartitions)
   await declareLogLanes(database, log, rules)
 
-  const exclusion = new Exclusion()
+  const exclusion = new Exclusion(membership.trials)
   const resumer = new Resumer({ ...parts, exclusion })
   const room = (signal: AbortSignal) => (rules.isWork ? resumer.room(signal) : Promise.resolve())
   const handling = { ...parts, onQueued: (count: number) => resumer.queued(count) }

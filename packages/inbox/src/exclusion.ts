@@ -1,9 +1,17 @@
-/** Lets many share, or one be alone. Whoever wants to be alone waits for those that run, and holds back new ones. */
+/**
+ * Lets many share, or one be alone. Whoever wants to be alone waits for those that run, and holds back new ones. Of all
+ * that share `turns` one is alone at a time, so that a death of the process is put down to that one only.
+ */
 export class Exclusion {
+  readonly #turns: Turns
   #shared = 0
   #alone = false
   #waitingAlone = 0
   readonly #waiters = new Set<() => void>()
+
+  constructor(turns: Turns) {
+    this.#turns = turns
+  }
 
   /** Runs beside others. */
   async share<T>(action: () => Promise<T>): Promise<T> {
@@ -24,7 +32,7 @@ export class Exclusion {
     this.#waitingAlone -= 1
     this.#alone = true
     try {
-      return await action()
+      return await this.#turns.take(action)
     } finally {
       this.#alone = false
       this.#changed()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, sessionAlive, type WakeUps } from '@headrace/database'
 import { Bell, type OnBackgroundError, type Running, startLoop } from '@headrace/runtime'
+import { Turns } from './exclusion.ts'
 
 /** Channel on which members ring when shares should be looked at again. */
 const channel = 'headrace_members'
@@ -25,6 +26,8 @@ export interface Term {
 export interface Membership extends AsyncDisposable {
   /** The present term, or undefined while there is none. */
   readonly term: Term | undefined
+  /** One message on trial at a time in this process. */
+  readonly trials: Turns
   /** Enters a subscription ("group topic"); returns what leaves it. Throws `RangeError` when it is entered already. */
   join(subscription: string): () => void
   /** Calls back when members came or went, or a term began. Returns what ends it. */
@@ -50,6 +53,7 @@ export function startMembership(needs: MembershipNeeds): Membership {
 
 class MemberProcess implements Membership {
   term: Term | undefined
+  readonly trials = new Turns()
   readonly #needs: MembershipNeeds
   readonly #subscriptions = new Set<string>()
   readonly #changed = new Set<() => void>()

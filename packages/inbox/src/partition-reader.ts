@@ -96,7 +96,7 @@ export class PartitionReader implements LeaseHolder {
     const isOwner = lease < Math.max(count, logPartitions)
     const sharers = isOwner ? Math.max(Math.ceil((logPartitions - partition) / count), 1) : Number.POSITIVE_INFINITY
     const next = transport.isLog ? undefined : await carrierPosition(this.#needs.database, this.#place, transport.name)
-    return { transport, partition, sharers, next, passed: undefined, vain: 0, again: new AbortController() }
+    return { transport, partition, sharers, next, passed: undefined, holes: new Map(), again: new AbortController() }
   }
 
   /** Repeats until it succeeds or reading ends: infrastructure that is away only takes time. */
@@ -144,6 +144,7 @@ export class PartitionReader implements LeaseHolder {
   #from(carrier: CarrierReading): ReadFrom {
     const { passed } = carrier
     carrier.passed = undefined
+    for (const hole of carrier.holes.values()) hole.isMet = false
     if (passed !== undefined) {
       return { kind: 'position', position: { incarnation: passed.incarnation, number: passed.position } }
     }
@@ -191,11 +192,12 @@ export class PartitionReader implements LeaseHolder {
     const { origin, position } = carried
     // Foreign messages belong to the lease with the number of the carrier's partition, logged ones to their own.
     if ((origin?.partition ?? carrier.partition) !== partition) return undefined
-    if (origin !== undefined) {
-      return { ...carried, topic, spot: { origin: origin.log, partition, offset: origin.offset }, attempt: 1 }
-    }
-    const spot = { origin: `${carrier.transport.name}/${incarnation}`, partition, offset: position }
-    return { ...storable(carried), topic, spot, attempt: 1 }
+    const spot =
+      origin === undefined
+        ? { origin: `${carrier.transport.name}/${incarnation}`, partition, offset: position }
+        : { origin: origin.log, partition, offset: origin.offset }
+    // On a broker anybody may say that a message is from a log.
+    return { ...(carrier.transport.isLog ? carried : storable(carried)), topic, spot, attempt: 1 }
   }
 
   /**
@@ -221,16 +223,19 @@ export class PartitionReader implements LeaseHolder {
   }
 
   #passOver(carrier: CarrierReading, { incarnation }: Batch, { position, spot }: Delivery): void {
-    if (carrier.passed !== undefined) return
     const { origin, offset } = spot
-    carrier.passed = { position, incarnation, origin, offset }
-    carrier.vain += 1
-    if (carrier.vain > 1) {
-      const settling = this.#settle(origin, offset, carrier.vain)
-      settling.catch((error: unknown) => this.#needs.onError(error, `opening ${this.#place.topic}`))
+    const { again, holes } = carrier
+    const { vain: before, isMet } = holes.get(origin) ?? { vain: 0, isMet: false }
+    if (isMet) return
+    const vain = before + 1
+    holes.set(origin, { vain, isMet: true })
+    if (carrier.passed === undefined) {
+      carrier.passed = { position, incarnation, origin, offset }
+      void sleep(waitMs(vain), this.#signal).then(() => again.abort())
     }
-    const { again } = carrier
-    void sleep(waitMs(carrier.vain), this.#signal).then(() => again.abort())
+    if (vain === 1) return
+    const settling = this.#settle(origin, offset, vain)
+    settling.catch((error: unknown) => this.#needs.onError(error, `opening ${this.#place.topic}`))
   }
 
   /** Once no carrier can bring what is before this offset: a gap, or where a new lane begins. */
@@ -276,8 +281,8 @@ export class PartitionReader implements LeaseHolder {
         rest = rest.slice(maxMessages)
       }
     })
-    // What another lane waits for is no nearer.
-    if (carrier.passed === undefined || carrier.passed.origin === lane.origin) carrier.vain = 0
+    // What other lanes wait for is no nearer.
+    carrier.holes.delete(lane.origin)
     this.#reached(lane)
   }
 }

@@ -71,6 +71,24 @@ describe('carriers', () => {
     assert.ok(consumer.partitions.includes(0))
   })
 
+  it('a hole of one log does not keep the lane of another closed', async () => {
+    const topic = 'two-logs'
+    const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b')]
+    const [holed, later] = [elsewhere('holed'), elsewhere('later')]
+    const messages = Array.from({ length: 4 }, holed.next)
+    for (const [n, message] of messages.entries()) if (n !== 1) a.put(0, message)
+    // What came before is held no longer: its lane opens once no carrier can bring it.
+    const kept = Array.from({ length: 6 }, later.next).slice(3)
+    for (const message of kept) a.put(0, message)
+    await using consumer = await consume(topic, [a, b])
+    await untilTrue('the other lane is handled', async () => {
+      const done = (await effectsOf(world.database, topic)).get('later') ?? []
+      return done.join() === 'later#4,later#5,later#6'
+    })
+    assert.deepEqual((await effectsOf(world.database, topic)).get('holed'), ['holed#1'])
+    assert.ok(consumer.partitions.includes(0))
+  })
+
   it('a hole that nobody fills is told although another carrier has nothing at all', async () => {
     const topic = 'gap-beside-nothing'
     const [a, b] = [new FakeCarrier('a'), new FakeCarrier('b')]

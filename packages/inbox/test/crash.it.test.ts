@@ -113,6 +113,24 @@ describe('a consumer that is killed', { concurrency: 2 }, () => {
     })
   }
 
+  it('by a message of one subscription blames none of another that runs meanwhile', async () => {
+    const [killing, innocent] = ['killer-elsewhere', 'innocent']
+    const [killer = '', slow = ''] = keysIn(3, 2)
+    for (const topic of [killing, innocent]) await world.log.declareTopic(topic)
+    await world.produce(killing, [killer])
+    await world.produce(innocent, [slow])
+    const subscriptions = [killing, innocent].map((topic) => ({ topic, mode: 'handle' as const }))
+    const plan = { subscriptions, killedBy: `${killer}#1`, slow: [`${slow}#1`], slowMs: 500 }
+    await restartUntilDone(killing, plan, 0)
+    await using survivor = new ConsumerProcess({ ...plan, url: world.url })
+    assert.equal((await listParked(world.database, { group: `g-${killing}` })).length, 1)
+    const blamed = () => listParked(world.database, { group: `g-${innocent}` })
+    const isDecided = async () => (await countEffects(world.database, innocent)) > 0 || (await blamed()).length > 0
+    await untilTrue('the innocent one is decided', isDecided)
+    assert.deepEqual(await blamed(), [])
+    assert.ok(survivor.isRunning, survivor.noise)
+  })
+
   it('or only stopped past its lease, and goes on, changes nothing', async () => {
     const [handled, worked] = ['paused-handle', 'paused-work']
     for (const topic of [handled, worked]) await world.log.declareTopic(topic)

@@ -73,8 +73,10 @@ export function appendCollector(listener: AppendListener): Collector<NewMessage,
 /** Longest key and longest id or type, in bytes: they are index entries of several tables. */
 const keyLimitBytes = 1_024
 const nameLimitBytes = 512
+/** A token (RFC 9110, section 5.6.2) in lower case. */
+const headerName = /^[!#$%&'*+.^_`|~\da-z-]+$/
 
-/** Throws `MESSAGE_MALFORMED` when the key, id or type cannot be stored and found again as it is. */
+/** Throws `MESSAGE_MALFORMED` when the key, id, type or a header cannot be stored and carried as it is. */
 export function requireStorable(message: Message): void {
   for (const field of ['key', 'id', 'type'] as const) {
     const value = message[field]
@@ -83,6 +85,13 @@ export function requireStorable(message: Message): void {
     if (isStorable(value) && Buffer.byteLength(value) <= limit) continue
     const text = `the message's ${field} must be well-formed text without NUL and at most ${limit} bytes`
     throw new PlatformError('MESSAGE_MALFORMED', text, { details: { field } })
+  }
+  for (const name in message.headers) {
+    const value = message.headers[name] ?? ''
+    if (headerName.test(name) && !/[\r\n]/.test(value) && isStorable(value)) continue
+    // Refused here, or a broker would refuse it behind the commit, and all that follows would wait.
+    const text = `header ${JSON.stringify(name)} must be a token in lower case with text on one line`
+    throw new PlatformError('MESSAGE_MALFORMED', text, { details: { field: 'headers', name } })
   }
 }
 

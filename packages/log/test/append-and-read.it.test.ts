@@ -121,6 +121,9 @@ describe('append', () => {
       { id: 'a\0' },
       { id: 'x'.repeat(513) },
       { type: '\udc00' },
+      { headers: { traceparent: 'a\r\nb' } },
+      { headers: { note: 'a\0b' } },
+      { headers: { 'Two words': 'a' } },
     ]
     await test.log.inTransaction((tx) => {
       for (const part of malformed) {
