@@ -7,7 +7,7 @@ import { isTest, readTree, type Source, type Tree } from './tree.ts'
  * Lines of code of log + inbox + transport, without blank lines and comments: what must be right stays readable in an
  * afternoon. 2 500 was the aim; docs/decisions/0008 says what the rest is and where to take it back.
  */
-const kernelBudgetLines = 2900
+const kernelBudgetLines = 2920
 const kernel = new Set(['packages/log', 'packages/inbox', 'packages/transport'])
 /** A transport's drivers and what only they share are counted apart: bound by the suite, not by this budget. */
 const drivers = /^src\/(memory|postgres|composite|cloud-events)[\w-]*(\.ts$|\/)/

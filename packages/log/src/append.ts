@@ -78,21 +78,22 @@ const headerName = /^[!#$%&'*+.^_`|~\da-z-]+$/
 
 /** Throws `MESSAGE_MALFORMED` when the key, id, type or a header cannot be stored and carried as it is. */
 export function requireStorable(message: Message): void {
+  const { headers } = message
   for (const field of ['key', 'id', 'type'] as const) {
     const value = message[field]
     const limit = field === 'key' ? keyLimitBytes : nameLimitBytes
-    if (value.length <= limit / 3 && isStorable(value)) continue
-    if (isStorable(value) && Buffer.byteLength(value) <= limit) continue
-    const text = `the message's ${field} must be well-formed text without NUL and at most ${limit} bytes`
-    throw new PlatformError('MESSAGE_MALFORMED', text, { details: { field } })
+    if (isStorable(value) && (value.length <= limit / 3 || Buffer.byteLength(value) <= limit)) continue
+    throw malformed(field, `well-formed text without NUL and at most ${limit} bytes`)
   }
-  for (const name in message.headers) {
-    const value = message.headers[name] ?? ''
-    if (headerName.test(name) && !/[\r\n]/.test(value) && isStorable(value)) continue
+  for (const name in headers) {
     // Refused here, or a broker would refuse it behind the commit, and all that follows would wait.
-    const text = `header ${JSON.stringify(name)} must be a token in lower case with text on one line`
-    throw new PlatformError('MESSAGE_MALFORMED', text, { details: { field: 'headers', name } })
+    if (headerName.test(name) && isStorable(headers[name] ?? '') && !/[\r\n]/.test(headers[name] ?? '')) continue
+    throw malformed(`header ${JSON.stringify(name)}`, 'a token in lower case with text on one line')
   }
+}
+
+function malformed(field: string, must: string): PlatformError {
+  return new PlatformError('MESSAGE_MALFORMED', `the message's ${field} must be ${must}`, { details: { field } })
 }
 
 function isStorable(value: string): boolean {
