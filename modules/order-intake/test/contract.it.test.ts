@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { untilTrue } from '@headrace/database/testing'
+import { startEventSweep } from '../src/api/event-sweep.ts'
 import { type OrderResult, orderResultKey } from '../src/contract.ts'
 import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
 
@@ -114,6 +116,21 @@ describe('order intake', { timeout: 240_000 }, () => {
     assert.equal((await api.place({ order_id, user_id: newUser(), payload: {} })).status, 404)
     assert.equal((await api.place({ order_id: newUser(), user_id, payload: {} })).status, 404)
     assert.equal((await api.get(newUser())).status, 404)
+  })
+
+  it('acknowledged events are deleted after 25 hours, also where there are more than one batch', async () => {
+    const { database } = api.station
+    const text = `select outcome from order_intake_api.event where accepted_at < now() - interval '25 hours'`
+    const stale = async () => (await database.query<{ outcome: string | null }>({ text })).rows
+    await database.query({
+      text: `insert into order_intake_api.event (event_id, order_id, kind, accepted_at, outcome)
+             select gen_random_uuid(), gen_random_uuid(), 'created', now() - interval '26 hours', outcome
+             from unnest(array['created', 'updated', 'rejected', null]) as outcome`,
+    })
+    await using _sweep = startEventSweep({ database, onError: () => {}, batchSize: 1 })
+    const isOneLeft = async () => (await stale()).length === 1
+    await untilTrue('all that were acknowledged are deleted', isOneLeft)
+    assert.deepEqual(await stale(), [{ outcome: null }])
   })
 
   const user_id = newUser()

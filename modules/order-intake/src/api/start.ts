@@ -1,9 +1,10 @@
-import { type Running, sleep, startLoop } from '@headrace/runtime'
+import type { Running } from '@headrace/runtime'
 import { v7 } from 'uuid'
 import type { OrderIntakeApiContext } from '../context.ts'
 import { addPlaceRoute } from '../routes/place.ts'
 import { addReadRoutes } from '../routes/read.ts'
-import { findOutcomes, sweepEvents } from '../store/events.ts'
+import { findOutcomes } from '../store/events.ts'
+import { startEventSweep } from './event-sweep.ts'
 import { acksHandler } from './handle-acks.ts'
 import { type Outcomes, startOutcomes } from './outcomes.ts'
 import { orderPlacing } from './place-orders.ts'
@@ -23,7 +24,7 @@ export async function startApi(context: OrderIntakeApiContext): Promise<Running>
   addRoutes(context, outcomes)
   const handle = acksHandler((acknowledged) => outcomes.tell(acknowledged))
   stack.use(await station.consume({ group: ackGroup, topic: settings.ORDERS_ACK_TOPIC, handle }))
-  stack.use(startSweep(context))
+  stack.use(startEventSweep({ database, onError }))
   const parts = stack.move()
   const stop = () => parts.disposeAsync()
   return { stop, [Symbol.asyncDispose]: stop }
@@ -49,18 +50,4 @@ function addRoutes({ settings, stations, surfaces, faults }: OrderIntakeApiConte
   })
   addPlaceRoute(app, place)
   addReadRoutes(app, station.database)
-}
-
-const sweepMs = 600_000
-const sweepLimit = 10_000
-
-function startSweep({ stations, onError }: OrderIntakeApiContext): Running {
-  return startLoop({
-    name: 'order-intake sweep',
-    onError,
-    async run(signal) {
-      await sleep(sweepMs, signal)
-      if (!signal.aborted) await sweepEvents(stations.orderIntakeApi.database, sweepLimit)
-    },
-  })
 }

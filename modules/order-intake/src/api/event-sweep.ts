@@ -1,0 +1,25 @@
+import type { Queryable } from '@headrace/database'
+import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { sweepEvents } from '../store/events.ts'
+
+export interface EventSweepNeeds {
+  readonly database: Queryable
+  readonly onError: OnBackgroundError
+  /** Rows deleted at a time; 10 000 unless given. */
+  readonly batchSize?: number
+}
+
+/** Pause in ms between two looks; a full batch is followed by the next one at once. */
+const everyMs = 60_000
+
+/** Deletes the events of which nobody asks any more, in bounded batches, as fast as they come. */
+export function startEventSweep({ database, onError, batchSize = 10_000 }: EventSweepNeeds): Running {
+  return startLoop({
+    name: 'order-intake sweep',
+    onError,
+    async run(signal) {
+      const swept = await sweepEvents(database, batchSize)
+      if (swept < batchSize) await sleep(everyMs, signal)
+    },
+  })
+}
