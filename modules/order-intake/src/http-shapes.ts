@@ -1,10 +1,15 @@
 import { Type } from 'typebox'
 
 const tags = ['order-intake']
-const uuid = '0190a5c2-7f00-7000-8000-000000000001'
 const user = '6f1f7e2e-0c9b-4a35-9f0e-2b6d3a4c5e6f'
 
 const payload = Type.Record(Type.String(), Type.Unknown())
+
+/** Without an external id, so that they can be tried again. */
+export const placeExamples = [
+  { user_id: user, payload_json: { items: [{ name: 'tea', price: 4.5, qty: 2 }] } },
+  { user_id: user, payload_json: '{"amount":"12.345"}' },
+]
 
 const placeBody = Type.Object(
   {
@@ -23,12 +28,7 @@ const placeBody = Type.Object(
       }),
     ),
   },
-  {
-    examples: [
-      { user_id: user, payload_json: { items: [{ name: 'tea', price: 4.5, qty: 2 }] } },
-      { user_id: user, payload_json: '{"amount":"12.345"}', external_id: 'my-42' },
-    ],
-  },
+  { examples: placeExamples },
 )
 
 const placed = (...statuses: readonly string[]) =>
@@ -68,7 +68,9 @@ export const placeSchema = {
 export const getSchema = {
   tags,
   summary: 'An order by its id',
-  params: Type.Object({ order_id: Type.String({ examples: [uuid], documented: { format: 'uuid' } }) }),
+  params: Type.Object({
+    order_id: Type.String({ description: 'As `POST /orders` has answered it.', documented: { format: 'uuid' } }),
+  }),
   response: { 200: orderShape },
 }
 
@@ -76,7 +78,9 @@ export const getSchema = {
 export const byExternalSchema = {
   tags,
   summary: 'An order by its external id',
-  params: Type.Object({ external_id: Type.String({ examples: ['my-42'] }) }),
+  params: Type.Object({
+    external_id: Type.String({ description: 'The `payload.id` or `external_id` that `POST /orders` was given.' }),
+  }),
   querystring: Type.Object({
     user_id: Type.Optional(Type.String({ description: 'A UUID; may be left out with a token.', examples: [user] })),
   }),

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
 import { startEventSweep } from '../src/api/event-sweep.ts'
 import { type OrderResult, orderResultKey } from '../src/contract.ts'
+import { placeExamples } from '../src/http-shapes.ts'
 import { type Api, newUser, type RunningRole, startApi, startWorker } from './support/intake.ts'
 
 describe('order intake', { timeout: 240_000 }, () => {
@@ -160,6 +161,10 @@ describe('order intake', { timeout: 240_000 }, () => {
       assert.match(answer.body.detail, named)
     })
   }
+
+  it('the examples of the reference succeed as often as they are tried', async () => {
+    for (const example of [...placeExamples, ...placeExamples]) assert.equal((await api.place(example)).status, 201)
+  })
 
   it('an id that is none is 400, and so is a look-up without a user', async () => {
     assert.equal((await api.get('7')).status, 400)
