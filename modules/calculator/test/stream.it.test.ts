@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
 import { startLive } from '@headrace/live'
+import { tellChanged } from '../src/changed-tasks.ts'
 import type { ExpressionView } from '../src/contract.ts'
 import { ended, startCalculator, submit } from './support/calculator.ts'
 
@@ -138,4 +139,27 @@ it('every task is told until it is done, here and on another replica, at most te
     const told = taskUpdates(stream).length
     assert.ok(told <= seconds * 10 + 1, `${told} in ${seconds} s`)
   }
+})
+
+it('a result that thousands of tasks wait for is told to all of them, and keeps nobody else from being told', async () => {
+  await using calculator = await startCalculator({ only: 'calculator:api' })
+  const { database, pubsub } = calculator.station
+  const waiters = 1_500
+  const divisions = Array.from({ length: waiters }, (_, index) => `1/3/${index + 2}`)
+  await submit(calculator, divisions.join('+'), 1)
+  await submit(calculator, '1+2', 2)
+  // Tasks as large as can be: together more than one event holds.
+  await database.query({ text: "update calculator.task set status = 'done', worker = repeat(chr(1), 100)" })
+  const { rows } = await database.query<{ id: string }>({
+    text: 'select id from calculator.task where arg1 is not null and arg2 is not null order by expression_id',
+  })
+  await using stream = await openStream(calculator.publicUrl, 1)
+  await using other = await openStream(calculator.publicUrl, 2)
+  await untilTrue('both are connected', () => stream.events.length > 0 && other.events.length > 0)
+  tellChanged(
+    pubsub,
+    rows.map(({ id }) => id),
+  )
+  await untilTrue('the other task is told', () => doneTasks(other).size === 1)
+  await untilTrue('each task that waited is told', () => doneTasks(stream).size >= waiters + 1)
 })

@@ -21,6 +21,9 @@ const everyMs = 100
 /** Tasks in one look at the database; what is more comes with the next. */
 const mostTasks = 256
 
+/** Tasks in one event, of up to 1.2 kB each: an event holds 1 MiB. Where many wait for one result, the rest comes later. */
+const mostTold = 512
+
 /** Tasks that wait for their look; beyond it the oldest are not told. */
 const mostWaiting = 20_000
 
@@ -50,7 +53,7 @@ export function startTaskUpdates({ database, pubsub, live, onError }: TaskUpdate
       if (signal.aborted) return
       const taskIds = [...changed].slice(0, mostTasks)
       for (const taskId of taskIds) changed.delete(taskId)
-      tell(live, await tasksAround(database, taskIds))
+      for (const { id } of tell(live, await tasksAround(database, taskIds))) changed.add(id)
     },
     onError(error, name) {
       if (!isInfrastructureError(error)) onError(error, name)
@@ -63,11 +66,15 @@ export function startTaskUpdates({ database, pubsub, live, onError }: TaskUpdate
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-function tell(live: Pick<Live, 'tell'>, rows: readonly ToldTaskRow[]): void {
+/** Sends one event for each expression; returns what did not fit. */
+function tell(live: Pick<Live, 'tell'>, rows: readonly ToldTaskRow[]): readonly ToldTaskRow[] {
+  const later: ToldTaskRow[] = []
   for (const [expressionId, tasks] of Map.groupBy(rows, (row) => row.expression_id)) {
+    later.push(...tasks.splice(mostTold))
     const [first] = tasks
     if (first === undefined) continue
     const data = { expression_id: expressionId, tasks: tasks.map((row) => taskView(row, row.is_ended)) }
     live.tell({ subject: subjectOf(first.user_id), event: 'task-update', data })
   }
+  return later
 }
