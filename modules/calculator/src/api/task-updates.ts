@@ -53,7 +53,7 @@ export function startTaskUpdates({ database, pubsub, live, onError }: TaskUpdate
       if (signal.aborted) return
       const taskIds = [...changed].slice(0, mostTasks)
       for (const taskId of taskIds) changed.delete(taskId)
-      for (const { id } of tell(live, await tasksAround(database, taskIds))) changed.add(id)
+      for (const taskId of tell(live, await tasksAround(database, taskIds))) changed.add(taskId)
     },
     onError(error, name) {
       if (!isInfrastructureError(error)) onError(error, name)
@@ -66,11 +66,11 @@ export function startTaskUpdates({ database, pubsub, live, onError }: TaskUpdate
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
-/** Sends one event for each expression; returns what did not fit. */
-function tell(live: Pick<Live, 'tell'>, rows: readonly ToldTaskRow[]): readonly ToldTaskRow[] {
-  const later: ToldTaskRow[] = []
+/** Sends one event for each expression; returns the tasks that did not fit. */
+function tell(live: Pick<Live, 'tell'>, rows: readonly ToldTaskRow[]): readonly string[] {
+  const later: string[] = []
   for (const [expressionId, tasks] of Map.groupBy(rows, (row) => row.expression_id)) {
-    later.push(...tasks.splice(mostTold))
+    for (const { id } of tasks.splice(mostTold)) later.push(id)
     const [first] = tasks
     if (first === undefined) continue
     const data = { expression_id: expressionId, tasks: tasks.map((row) => taskView(row, row.is_ended)) }
