@@ -4,7 +4,7 @@ import { untilTrue } from '@headrace/database/testing'
 import { startLive } from '@headrace/live'
 import { tellChanged } from '../src/changed-tasks.ts'
 import type { ExpressionView } from '../src/contract.ts'
-import { ended, startCalculator, submit } from './support/calculator.ts'
+import { ask, ended, startCalculator, submit } from './support/calculator.ts'
 
 interface StreamEvent {
   readonly id: string | undefined
@@ -60,6 +60,9 @@ const doneTasks = (stream: OpenStream) =>
       .filter(({ status }) => status === 'done')
       .map((task) => task.id),
   )
+
+const lastTold = (stream: OpenStream) =>
+  (taskUpdates(stream).at(-1)?.data as { tasks: { status: string }[] } | undefined)?.tasks[0]?.status
 
 it('a stream tells each change of an expression once, numbered without holes, and of its tasks without numbers', async () => {
   await using calculator = await startCalculator({ env: { TIME_ADDITION_MS: '150' } })
@@ -139,6 +142,30 @@ it('every task is told until it is done, here and on another replica, at most te
     const told = taskUpdates(stream).length
     assert.ok(told <= seconds * 10 + 1, `${told} in ${seconds} s`)
   }
+})
+
+it('a task that comes back from its worker is told: its lease ran out, for the last time, or it was given back', async () => {
+  await using calculator = await startCalculator({
+    only: 'calculator:api,calculator:orchestrator',
+    env: { TASK_LEASE_MS: '100', TASK_MAX_KILLS: '2', TIME_SUBTRACTION_MS: '60s' },
+  })
+  const url = `${calculator.internalUrl}/internal/task`
+  await using stream = await openStream(calculator.publicUrl, 1)
+  const taken = async () => (await ask<{ task: { id: string; lease: string } }>(`${url}?wait=30`)).body.task
+  const told = async (status: string) => {
+    await untilTrue(`the task is told to be ${status}`, () => lastTold(stream) === status)
+    stream.events.length = 0
+  }
+  await submit(calculator, '1+2')
+  await taken()
+  await told('ready')
+  await taken()
+  await told('failed')
+  await submit(calculator, '3-4')
+  const { id, lease } = await taken()
+  await told('running')
+  await ask(url, { body: { id, lease, released: true } })
+  await told('ready')
 })
 
 it('a result that thousands of tasks wait for is told to all of them, and keeps nobody else from being told', async () => {

@@ -156,7 +156,9 @@ export class Dispatcher implements Running {
   }
 
   async #giveBack(releases: readonly Lease[]): Promise<void> {
-    if ((await releaseTasks(this.#needs.database, releases)) > 0) this.#needs.bell.ring()
+    if ((await releaseTasks(this.#needs.database, releases)) === 0) return
+    this.#needs.onChanged(releases)
+    this.#needs.bell.ring()
   }
 
   #rung(): void {

@@ -21,7 +21,7 @@ export async function startOrchestrator(context: CalculatorContext, parts: Parts
   const live = stack.use(parts.startLive())
   const times = leaseTimes(settings)
   const changes = stack.use(startTaskChanges({ pubsub, mayBeWatched, onError }))
-  stack.use(startReclaim({ database, live, bell, maxKills: settings.TASK_MAX_KILLS, onError }))
+  stack.use(startReclaim({ database, live, bell, changes, maxKills: settings.TASK_MAX_KILLS, onError }))
   stack.use(startSweep({ database, keptMs: settings.TASK_RETENTION_MS, onError }))
   addTaskMetrics(context.metrics, database)
   if (settings.CALCULATOR_WORKERS === 'broker') {

@@ -3,12 +3,14 @@ import type { Live } from '@headrace/live'
 import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
 import { publishChanges } from '../events.ts'
 import type { ReadyBell } from '../ready-bell.ts'
-import { reclaimTasks } from '../store/tasks.ts'
+import { type TakenTask, takeBack } from '../store/tasks.ts'
+import type { TaskChanges } from './task-changes.ts'
 
 export interface ReclaimNeeds {
   readonly database: Database
   readonly live: Pick<Live, 'publish'>
   readonly bell: Pick<ReadyBell, 'ring'>
+  readonly changes: Pick<TaskChanges, 'add'>
   readonly maxKills: number
   readonly onError: OnBackgroundError
 }
@@ -25,16 +27,19 @@ export function startReclaim(needs: ReclaimNeeds): Running {
     name: 'calculator leases',
     async run(signal) {
       await sleep(everyMs, signal)
-      if (!signal.aborted && (await reclaim(needs)) > 0) needs.bell.ring()
+      if (signal.aborted) return
+      const taken = await reclaim(needs)
+      needs.changes.add(taken)
+      if (taken.some(({ status }) => status === 'ready')) needs.bell.ring()
     },
     onError: needs.onError,
   })
 }
 
-function reclaim({ database, live, maxKills }: ReclaimNeeds): Promise<number> {
+function reclaim({ database, live, maxKills }: ReclaimNeeds): Promise<readonly TakenTask[]> {
   return database.inTransaction(async (tx) => {
-    const readied = await reclaimTasks(tx, maxKills, batchSize)
+    const taken = await takeBack(tx, maxKills, batchSize)
     await publishChanges(tx, live)
-    return readied
+    return taken
   })
 }

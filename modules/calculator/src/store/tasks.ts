@@ -262,14 +262,23 @@ export async function releaseTasks(tx: Queryable, leases: readonly Lease[]): Pro
   return rows[0]?.readied ?? 0
 }
 
-/** Takes tasks back whose lease has run out; see `reclaim_tasks`. Returns how many are ready again. */
-export async function reclaimTasks(tx: Queryable, maxKills: number, mostExpressions: number): Promise<number> {
-  const { rows } = await tx.query<{ readied: number }>({
-    name: 'calculator.reclaim-tasks',
-    text: 'select calculator.reclaim_tasks($1, $2)::int as readied',
+export interface TakenTask {
+  readonly taskId: string
+  readonly status: 'ready' | 'failed'
+}
+
+/** Takes tasks back whose lease has run out; see `take_back`. Returns them with what they have become. */
+export async function takeBack(
+  tx: Queryable,
+  maxKills: number,
+  mostExpressions: number,
+): Promise<readonly TakenTask[]> {
+  const { rows } = await tx.query<TakenTask>({
+    name: 'calculator.take-back',
+    text: 'select id as "taskId", status from calculator.take_back($1, $2)',
     values: [maxKills, mostExpressions],
   })
-  return rows[0]?.readied ?? 0
+  return rows
 }
 
 /** Removes tasks of expressions that have ended; see `sweep_tasks`. Returns how many expressions had any. */
