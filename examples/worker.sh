@@ -7,7 +7,11 @@ field() { sed -E "s/.*\"$1\":\"?([^,\"}]*).*/\1/" <<<"$task"; }
 while true; do
   task=$(curl -sf "${auth[@]}" "$url") || { sleep 2; continue; }
   sleep "$(awk "BEGIN { print $(field operation_time) / 1000 }")"
-  result=$(awk "BEGIN { OFMT = \"%.17g\"; if (\"$(field operation)\" == \"/\" && $(field arg2) == 0) exit 1; print $(field arg) }") \
-    && said="\"result\":$result" || said='"error":"division by zero"'
+  result=$(awk "BEGIN { OFMT = \"%.17g\"; if (\"$(field operation)\" == \"/\" && $(field arg2) == 0) print \"zero\"; else print $(field arg) }")
+  case $result in
+    zero) said='"error":"division by zero"' ;;
+    *inf*) said='"error":"result out of range"' ;;
+    *) said="\"result\":$result" ;;
+  esac
   curl -sf "${auth[@]}" -H 'content-type: application/json' -d "{\"id\":\"$(field id)\",$said}" "$url" > /dev/null
 done

@@ -188,6 +188,22 @@ it('a division by zero is called so, whatever a worker calls it', async () => {
   assert.equal((await ended(calculator, id)).error, 'division by zero')
 })
 
+it('an operation without a result ends its expression with the reason, also where its worker cannot say so', async () => {
+  await using calculator = await startCalculator({ ...withoutWorkers, env: { TASK_LEASE_MS: '100' } })
+  const expected = [
+    ['1/0', 'division by zero'],
+    [`1${'0'.repeat(308)}*-10`, 'result out of range'],
+    [`-1${'0'.repeat(308)}/0.1`, 'result out of range'],
+  ] as const
+  for (const [text, reason] of expected) {
+    const id = await submit(calculator, text)
+    const { task } = (await pull(calculator.internalUrl, '?wait=30')).body
+    // What JSON makes of a number that is not finite.
+    assert.equal((await answer(calculator.internalUrl, { id: task.id, result: null })).status, 422)
+    assert.equal((await ended(calculator, id)).error, reason)
+  }
+})
+
 it('a lease that runs out gives the task to another, and the late answer changes nothing', async () => {
   await using calculator = await startCalculator({ ...withoutWorkers, env: { TASK_LEASE_MS: '2s' } })
   const { internalUrl } = calculator
