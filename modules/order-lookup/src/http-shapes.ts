@@ -115,7 +115,12 @@ export const orderSchema = {
   tags,
   summary: 'An order by its id',
   description: 'From memory where it is there (`X-Cache: hit`). `If-None-Match` with the `ETag` is answered 304.',
-  params: Type.Object({ order_uid: Type.String({ examples: [example.order_uid] }) }),
+  // No example: which orders there are depends on what was written to the topic.
+  params: Type.Object({
+    order_uid: Type.String({
+      description: 'One that `GET /api/v1/orders` lists, or `make produce-orders` has printed.',
+    }),
+  }),
 }
 
 const listQuery = Type.Object({
