@@ -135,6 +135,23 @@ describe('accepting through the log', () => {
     })
   })
 
+  it('bounds the bytes that one transaction holds', async () => {
+    const gathered: number[] = []
+    const intake = logIntake({
+      database: { inTransaction: (work: (tx: object) => unknown) => work({}) } as unknown as Database,
+      log: { appendingTo: () => ({ append() {} }) } as unknown as Log,
+      topic: 't',
+      faults: noFaults,
+      gatherSizes: { observe: (requests) => gathered.push(requests) },
+      backlog: { added() {} } as unknown as Backlog,
+      durability: 'disk',
+    })
+    const body = Buffer.alloc(1024 * 1024)
+    const large = { messages: item.messages.map((message) => ({ ...message, body })) }
+    await Promise.all(Array.from({ length: 20 }, () => intake.accept(large)))
+    assert.deepEqual(gathered, [8, 8, 4])
+  })
+
   it('has accepted nothing when the database is away', async () => {
     const intake = intakeThatEnds(new PlatformError('DATABASE_UNAVAILABLE', 'away'))
     await assert.rejects(intake.accept(item), (error) => hasCode(error, 'QUEUE_UNAVAILABLE'))

@@ -11,7 +11,10 @@ export interface GatherOptions<Item> {
   readonly write: (tx: Transaction, items: readonly Item[]) => void | Promise<void>
   /** Most items in one transaction; default 512. */
   readonly maxItems?: number
-  /** Size of an item in bytes, by which a transaction is bounded to 8 MiB; without it only the number bounds it. */
+  /**
+   * Size of an item in bytes, by which a transaction is bounded to 8 MiB and what waits to 128 MiB; without it only the
+   * numbers bound them.
+   */
   readonly bytesOf?: (item: Item) => number
   /** Most items waiting; beyond it `submit` throws `QUEUE_FULL`. Default 10 000. */
   readonly maxWaiting?: number
@@ -40,11 +43,13 @@ export interface Gather<Item> {
   drain(): Promise<void>
 }
 
-/** Most bytes of items in one transaction. */
+/** Most bytes of items in one transaction, and of those that wait. */
 const maxTransactionBytes = 8 * 1024 * 1024
+const maxWaitingBytes = 128 * 1024 * 1024
 
 interface Waiting<Item> {
   readonly item: Item
+  readonly bytes: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -60,6 +65,7 @@ class Gathering<Item> implements Gather<Item> {
   readonly #maxWaiting: number
   readonly #flights: number
   readonly #waiting: Waiting<Item>[] = []
+  #waitingBytes = 0
   #inFlight = 0
   #committing = 0
   #boarding: NodeJS.Immediate | undefined
@@ -77,12 +83,14 @@ class Gathering<Item> implements Gather<Item> {
   }
 
   submit(item: Item): Promise<void> {
-    if (this.#waiting.length >= this.#maxWaiting) {
-      const message = `${this.#maxWaiting} requests already wait to be committed`
+    const bytes = this.#options.bytesOf?.(item) ?? 0
+    if (this.#waiting.length >= this.#maxWaiting || !this.#hasMemoryFor(bytes)) {
+      const message = `${this.#waiting.length} requests already wait to be committed`
       return Promise.reject(new PlatformError('QUEUE_FULL', message))
     }
+    this.#waitingBytes += bytes
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
+      this.#waiting.push({ item, bytes, resolve, reject })
       // At the end of this turn, so that requests parsed from one read share a transaction.
       if (this.#isWorthAFlight()) this.#boarding ??= setImmediate(() => this.#takeOff())
     })
@@ -91,6 +99,11 @@ class Gathering<Item> implements Gather<Item> {
   drain(): Promise<void> {
     if (this.pending === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  /** Also for one that is larger than all of it, while nothing else waits. */
+  #hasMemoryFor(bytes: number): boolean {
+    return this.#waitingBytes === 0 || this.#waitingBytes + bytes <= maxWaitingBytes
   }
 
   #isWorthAFlight(): boolean {
@@ -102,6 +115,7 @@ class Gathering<Item> implements Gather<Item> {
     this.#boarding = undefined
     while (this.#isWorthAFlight()) {
       const batch = this.#waiting.splice(0, this.#fitting())
+      for (const { bytes } of batch) this.#waitingBytes -= bytes
       this.#inFlight += 1
       this.#committing += batch.length
       void this.#fly(batch).finally(() => this.#land(batch.length))
@@ -110,13 +124,10 @@ class Gathering<Item> implements Gather<Item> {
 
   /** How many of those that wait fit one transaction; at least one. */
   #fitting(): number {
-    const { bytesOf } = this.#options
     const most = Math.min(this.#waiting.length, this.#maxItems)
-    if (bytesOf === undefined) return most
     let bytes = 0
     for (let count = 0; count < most; count += 1) {
-      const next = this.#waiting[count]
-      bytes += next === undefined ? 0 : bytesOf(next.item)
+      bytes += this.#waiting[count]?.bytes ?? 0
       if (bytes > maxTransactionBytes && count > 0) return count
     }
     return most

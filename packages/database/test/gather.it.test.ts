@@ -134,6 +134,17 @@ describe('a gather', () => {
     assert.deepEqual((await batches(test.database)).flat(), range(0, 5))
   })
 
+  it('refuses what its memory has no room for', async () => {
+    await using test = await migratedDatabase()
+    const notes = await notesOf(test.database, { bytesOf: () => 50 * 1024 * 1024 })
+    const outcomes = await submitAll(notes, [0, 1, 2])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected'],
+    )
+    await notes.submit(3)
+  })
+
   it('has settled all that was submitted when it is drained', async () => {
     await using test = await migratedDatabase()
     const notes = await notesOf(test.database, { maxItems: 2 })

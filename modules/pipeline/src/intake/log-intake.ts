@@ -24,6 +24,7 @@ export function logIntake(needs: LogIntakeNeeds): Intake {
   const gathering = gather<IntakeItem>({
     // One is committed while the next is on its way; a third only waits for the same heads.
     flights: 2,
+    bytesOf: ({ messages }) => messages.reduce((sum, { body }) => sum + body.byteLength, 0),
     database,
     write(tx, items) {
       gatherSizes.observe(items.length)
