@@ -5,11 +5,12 @@ import { testDatabase } from '@headrace/database/testing'
 import { httpKitMigrations } from '@headrace/http-kit'
 import type { Log } from '@headrace/log'
 import { hasCode, noFaults, PlatformError } from '@headrace/runtime'
-import type { Message } from '@headrace/transport'
+import { type Message, memoryTransport, partitionOf } from '@headrace/transport'
 import type { Backlog } from '../src/backlog.ts'
 import type { Intake } from '../src/intake/intake.ts'
 import { withKeys } from '../src/intake/keyed-intake.ts'
 import { logIntake } from '../src/intake/log-intake.ts'
+import { memoryIntake } from '../src/intake/memory-intake.ts'
 import { type Acceptable, keyedAccepting } from '../src/routes/accepting.ts'
 
 const request: Acceptable = {
@@ -156,5 +157,19 @@ describe('accepting through the log', () => {
     const intake = intakeThatEnds(new PlatformError('DATABASE_UNAVAILABLE', 'away'))
     await assert.rejects(intake.accept(item), (error) => hasCode(error, 'QUEUE_UNAVAILABLE'))
     assert.equal(backlogs.added, 0)
+  })
+})
+
+describe('accepting into memory', () => {
+  it('takes all messages of a request or none, also when they do not fit by their bytes', async () => {
+    await using transport = memoryTransport({ maxBytes: 1_000 })
+    const backlog = { estimate: 0, capacity: 10, added() {}, removed() {} } as unknown as Backlog
+    const intake = memoryIntake({ transport, topic: 't', backlog })
+    const messages = ['a', 'b', 'c'].map((key) => ({ id: key, key, type: 't', headers: {}, body: Buffer.alloc(400) }))
+    assert.equal(new Set(messages.map(({ key }) => partitionOf(key))).size, 3)
+    await assert.rejects(intake.accept({ messages }), (error) => hasCode(error, 'QUEUE_FULL'))
+    assert.equal(transport.size().messages, 0)
+    await intake.accept({ messages: messages.slice(1) })
+    assert.equal(transport.size().messages, 2)
   })
 })

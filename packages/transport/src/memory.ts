@@ -42,6 +42,8 @@ export interface MemoryTransport extends Transport {
   passed(group: string, topic: string, partition: number, next: CarrierPosition): void
   /** What is held: everything that not all known groups have passed. */
   size(): MemorySize
+  /** Throws what `publish` would reject with, were all of these published now, to whichever partitions. */
+  requireRoom(messages: readonly OutgoingMessage[]): void
   /** Forgets a group that will not come back, and frees what was kept for it alone. */
   forget(group: string): void
   /** Throws a topic's messages away and begins a new incarnation, as deleting and making a broker's topic does. */
@@ -91,7 +93,7 @@ class Memory implements MemoryTransport {
     if (this.#stopping.signal.aborted) {
       throw new PublishError('refused', 'the memory queue has stopped', { code: 'QUEUE_UNAVAILABLE' })
     }
-    this.#requireRoom(messages)
+    this.requireRoom(messages)
     held.add(messages, this.#settings.clock.now())
   }
 
@@ -127,6 +129,24 @@ class Memory implements MemoryTransport {
       }
     }
     return { messages, bytes }
+  }
+
+  requireRoom(messages: readonly OutgoingMessage[]): void {
+    const { maxMessages, maxBytes, messageLimitBytes } = this.#settings
+    const size = this.size()
+    let bytes = size.bytes
+    for (const message of messages) {
+      const own = messageBytes(message)
+      if (own > messageLimitBytes) {
+        const text = `message ${message.id} has ${own} bytes, over the limit of ${messageLimitBytes}`
+        throw new PublishError('refused', text, { code: 'MESSAGE_TOO_LARGE' })
+      }
+      bytes += own
+    }
+    if (size.messages + messages.length > maxMessages || bytes > maxBytes) {
+      const text = `the queue holds ${size.messages} of ${maxMessages} messages and ${size.bytes} of ${maxBytes} bytes`
+      throw new PublishError('refused', text, { code: 'QUEUE_FULL' })
+    }
   }
 
   forget(group: string): void {
@@ -175,24 +195,6 @@ class Memory implements MemoryTransport {
       }
       at = { incarnation, number: last.position + 1 }
       yield { incarnation, messages, atEnd: at.number === held.end }
-    }
-  }
-
-  #requireRoom(messages: readonly OutgoingMessage[]): void {
-    const { maxMessages, maxBytes, messageLimitBytes } = this.#settings
-    const size = this.size()
-    let bytes = size.bytes
-    for (const message of messages) {
-      const own = messageBytes(message)
-      if (own > messageLimitBytes) {
-        const text = `message ${message.id} has ${own} bytes, over the limit of ${messageLimitBytes}`
-        throw new PublishError('refused', text, { code: 'MESSAGE_TOO_LARGE' })
-      }
-      bytes += own
-    }
-    if (size.messages + messages.length > maxMessages || bytes > maxBytes) {
-      const text = `the queue holds ${size.messages} of ${maxMessages} messages and ${size.bytes} of ${maxBytes} bytes`
-      throw new PublishError('refused', text, { code: 'QUEUE_FULL' })
     }
   }
 

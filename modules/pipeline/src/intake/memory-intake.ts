@@ -13,13 +13,15 @@ export interface MemoryIntakeNeeds {
 /** Accepts into the memory of this process, up to the backlog's capacity. */
 export function memoryIntake({ transport, topic, backlog }: MemoryIntakeNeeds): Intake {
   async function publish(messages: readonly Message[]): Promise<void> {
-    for (const [partition, part] of byPartition(messages)) await transport.publish(topic, partition, part)
+    const parts = byPartition(messages)
+    // A part must not stay behind when the rest does not fit. From here to the last one nothing else runs.
+    if (parts.length > 1) transport.requireRoom(messages)
+    await Promise.all(parts.map(([partition, part]) => transport.publish(topic, partition, part)))
   }
 
   return {
     durability: 'memory',
     async accept({ messages }) {
-      // Room for all of them at once: a part must not stay behind when the rest does not fit.
       const held = Math.max(backlog.estimate, transport.size().messages)
       if (held + messages.length > backlog.capacity) throw full(held, backlog.capacity)
       backlog.added(messages.length)
@@ -34,10 +36,10 @@ export function memoryIntake({ transport, topic, backlog }: MemoryIntakeNeeds): 
   }
 }
 
-function byPartition(messages: readonly Message[]): Iterable<readonly [number, readonly Message[]]> {
+function byPartition(messages: readonly Message[]): (readonly [number, readonly Message[]])[] {
   const [first] = messages
   if (first !== undefined && messages.length === 1) return [[partitionOf(first.key), messages]]
-  return Map.groupBy(messages, ({ key }) => partitionOf(key))
+  return [...Map.groupBy(messages, ({ key }) => partitionOf(key))]
 }
 
 function full(held: number, capacity: number): PlatformError {
