@@ -191,6 +191,33 @@ it('a database connection that is cut while tasks are stored costs a 503, and no
   assert.ok((await submit(calculator, '1+2')) > 0)
 })
 
+it('text that is more than can be stored at a time is refused, and the rest is stored', async () => {
+  await using calculator = await startCalculator({ only: 'calculator:api' })
+  await using database = openDatabase({
+    url: calculator.url,
+    maxConnections: 1,
+    idleInTransactionMs: 60_000,
+    onError: () => {},
+  })
+  const url = `${calculator.publicUrl}/api/v1/calculate`
+  const send = () => ask(url, { user: 1, body: { expression: '1'.padEnd(65_536) } })
+  const refused: unknown[] = []
+  const answers = await database.inTransaction(async (tx) => {
+    await tx.query({ text: 'lock table calculator.expression in exclusive mode' })
+    const sent = Array.from({ length: 40 }, async () => {
+      const answer = await send()
+      if (answer.status !== 200) refused.push(answer.body['code'])
+      return answer
+    })
+    await untilTrue('8 of 40 are refused', () => refused.length === 8)
+    return sent
+  })
+  const accepted = (await Promise.all(answers)).filter(({ status }) => status === 200)
+  assert.deepEqual(new Set(refused), new Set(['queue_full']))
+  assert.equal(accepted.length, 32)
+  assert.equal((await send()).status, 200, 'there is room again')
+})
+
 it('many users at once each get one row and the right value', async () => {
   await using calculator = await startCalculator()
   const users = Array.from({ length: 100 }, (_, index) => index + 1)

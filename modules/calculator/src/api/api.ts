@@ -7,6 +7,7 @@ import { addCalculateRoute } from './calculate.ts'
 import { addExpressionRoutes } from './expressions.ts'
 import { submitting } from './submitting.ts'
 import { startTaskUpdates } from './task-updates.ts'
+import { textInFlight } from './text-in-flight.ts'
 
 /** Requests to calculate at a time; beyond it they are answered 503 before their bodies are read. */
 const mostInFlight = 4096
@@ -22,6 +23,7 @@ export async function startApi(context: CalculatorContext, parts: Parts): Promis
   if (viaBroker) await station.produces(calculatorTopics.tasks)
   const calculate = {
     submitting: submitting({ station, live, bell: parts.bell, viaBroker }),
+    text: textInFlight(),
     limitBytes: settings.EXPRESSION_LIMIT_BYTES,
     syntaxErrorStatus: Number(settings.CALCULATOR_SYNTAX_ERROR_STATUS),
     admit: admission({ limit: mostInFlight }).onRequest,

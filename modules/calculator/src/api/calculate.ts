@@ -6,9 +6,11 @@ import { parse } from '../domain/parse.ts'
 import { calculateSchema } from './http-shapes.ts'
 import { userOf } from './owner.ts'
 import type { Submitting } from './submitting.ts'
+import type { TextInFlight } from './text-in-flight.ts'
 
 export interface CalculateNeeds {
   readonly submitting: Submitting
+  readonly text: TextInFlight
   readonly limitBytes: number
   readonly syntaxErrorStatus: number
   readonly admit: Admission['onRequest']
@@ -23,12 +25,13 @@ export function addCalculateRoute(app: App, needs: CalculateNeeds): void {
       const userId = userOf(request)
       const { expression: raw } = request.body
       requireSize(raw, needs.limitBytes)
+      using _room = needs.text.enter(raw)
       const graph = graphOf(raw)
       if (graph instanceof ExpressionError)
         return answerCallersFault(reply, syntaxError(graph, needs.syntaxErrorStatus))
       const header = request.headers['idempotency-key']
       const keyed = { header, method: 'POST', route: '/api/v1/calculate', body: { expression: raw } }
-      return needs.submitting.submit({ userId, raw, graph }, keyed)
+      return await needs.submitting.submit({ userId, raw, graph }, keyed)
     },
   )
 }
