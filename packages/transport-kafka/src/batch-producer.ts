@@ -15,6 +15,7 @@ import {
   produceV9,
   produceV10,
   produceV11,
+  UserError,
   Writer,
 } from '@platformatic/kafka'
 import { recordBatch } from './record-batch.ts'
@@ -56,8 +57,20 @@ export class BatchProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
       const known = versions.find((each) => each.api.version === api?.version)
       if (known === undefined) return callback(new RangeError(`Produce: version ${api?.version} is not known`))
       // What the client calls `Produce` has these arguments and this answer.
-      callback(null, encoding(known) as unknown as API<Arguments, Answer>)
+      callback(null, this.#numbered(encoding(known)) as unknown as API<Arguments, Answer>)
     })
+  }
+
+  /**
+   * Sends nothing under an id that is given up. The client takes the id, waits for metadata and numbers only then; where
+   * another send has failed meanwhile it begins at 0 again, and the broker confirms as known what it never saw.
+   */
+  #numbered(send: ReturnType<typeof encoding>): ReturnType<typeof encoding> {
+    return (connection, ...request) => {
+      const [, , , { producerId }, callback] = request
+      if (producerId === this.producerId) return send(connection, ...request)
+      callback(new UserError('Produce: another send has ended the sequence'))
+    }
   }
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import { type OutgoingMessage, PublishError } from '@headrace/transport'
 import { Follower } from '@headrace/transport/suite'
 import { kafkaTransport } from '@headrace/transport-kafka'
-import { Producer } from '@platformatic/kafka'
+import { kMetadata, Producer } from '@platformatic/kafka'
 import { testKafka } from '../../../tools/services/testing.ts'
+import { BatchProducer } from '../src/batch-producer.ts'
 import { type Administration, administer } from './support/kafka-harness.ts'
 
 const body = '{"id":"7","source":"s","payload":"aGFsbG8="}'
@@ -198,6 +199,47 @@ describe('other programs', () => {
     )
     const nowhere = await carrier.publish(topic, 3, [sized('x', 1)]).catch((error: unknown) => error)
     assert.ok(nowhere instanceof PublishError && nowhere.outcome === 'refused', String(nowhere))
+  })
+
+  /** Has what our producers ask for metadata after so many times wait until it is let go; tells when those are over. */
+  function holdMetadata(context: TestContext, behind: number) {
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+    const { promise: going, resolve: letGo } = Promise.withResolvers<void>()
+    const clients: BatchProducer = Object.getPrototypeOf(Producer.prototype)
+    const ask = clients[kMetadata]
+    let asked = 0
+    clients[kMetadata] = function (this: BatchProducer, ...request) {
+      const isOurs = this instanceof BatchProducer
+      if (isOurs) asked += 1
+      if (asked === behind) reach()
+      if (isOurs && asked === behind + 1) void going.then(() => ask.apply(this, request))
+      else ask.apply(this, request)
+    }
+    context.after(() => {
+      clients[kMetadata] = ask
+    })
+    return { reached, letGo }
+  }
+
+  it('what waits while the broker refuses something else is confirmed only if it was written', async (context) => {
+    const topic = `refused-${randomUUID()}`
+    const configs = [{ name: 'max.message.bytes', value: '2000' }]
+    await other.admin.createTopics({ topics: [topic], partitions: 2, replicas: 1, configs })
+    await using carrier = connect()
+    const sized = (id: string, bytes: number) => [{ key: 'k', type: 't', headers: {}, id, body: Buffer.alloc(bytes) }]
+    await carrier.publish(topic, 0, sized('first', 1))
+    // For where the request goes and for the request itself.
+    const { reached, letGo } = holdMetadata(context, 2)
+    const refused = carrier.publish(topic, 1, sized('large', 3_000)).catch((error: unknown) => error)
+    await reached
+    const waiting = carrier.publish(topic, 0, sized('second', 1)).catch((error: unknown) => error)
+    assert.ok((await refused) instanceof PublishError)
+    letGo()
+    const failure = await waiting
+    assert.ok(failure === undefined || failure instanceof PublishError, String(failure))
+    const { first, end } = await carrier.held(topic, 0)
+    assert.equal(end - first, failure === undefined ? 2 : 1, 'what was confirmed is not held')
+    await carrier.publish(topic, 0, sized('third', 1))
   })
 
   it('more copies than there are brokers are refused by a message that says so', async () => {
