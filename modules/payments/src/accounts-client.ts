@@ -1,5 +1,6 @@
-import { messageOf } from '@headrace/runtime'
+import type { OnBackgroundError } from '@headrace/runtime'
 import { Agent, request } from 'undici'
+import { unreachableReports } from './unreachable.ts'
 
 /** The one thing that others ask of payments. */
 export interface Accounts {
@@ -16,13 +17,11 @@ export interface RemoteAccounts extends Accounts {
 }
 
 /** Longest time for an answer in ms: an order waits for it. */
-const answerMs = 2_000
+export const answerMs = 2_000
 
 /** Asks payments in other processes, by their public addresses; the next one where one cannot be reached. */
-export function remoteAccounts(
-  urls: readonly string[],
-  onError: (error: unknown, name: string) => void,
-): RemoteAccounts {
+export function remoteAccounts(urls: readonly string[], onError: OnBackgroundError): RemoteAccounts {
+  const report = unreachableReports(onError)
   const dispatcher = new Agent({ connect: { timeout: answerMs }, headersTimeout: answerMs, bodyTimeout: answerMs })
   const headers = (authorization: string | undefined) => (authorization === undefined ? {} : { authorization })
 
@@ -41,7 +40,7 @@ export function remoteAccounts(
         try {
           return await ask(url, userId, authorization)
         } catch (error) {
-          onError(new Error(`payments at ${url} could not be asked: ${messageOf(error)}`, { cause: error }), 'accounts')
+          report(`at ${url}`, error)
         }
       }
       return undefined
