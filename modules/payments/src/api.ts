@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { admission, keyedRequests } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import type { Running } from '@headrace/runtime'
+import { accountsHere } from './accounts-here.ts'
 import type { PaymentsContext } from './context.ts'
-import type { Accounts } from './contract.ts'
 import { newIds } from './domain/ids.ts'
 import { addAccountRoute, addAccountViewRoute, addEntriesRoute } from './routes/accounts.ts'
 import type { RouteNeeds } from './routes/needs.ts'
 import { addPaymentRoute } from './routes/payments.ts'
 import { addReferenceRoutes } from './routes/reference.ts'
 import { addTopUpRoute } from './routes/top-up.ts'
-import { findAccount } from './store/accounts.ts'
 import { paymentsTopic } from './wire/payment-event.ts'
 
 /** Requests in flight at a time; beyond it they are answered 503 before their bodies are read. */
@@ -18,13 +17,10 @@ const mostInFlight = 1000
 
 /** Starts the role that answers requests. */
 export async function startPaymentsApi(context: PaymentsContext): Promise<Running> {
-  const { offers, surfaces, faults } = context
+  const { offers, surfaces, faults, onError } = context
   const station = context.stations.payments
   await station.produces(paymentsTopic)
-  const accounts: Accounts = {
-    hasAccount: async (userId) => (await findAccount(station.database, userId)) !== undefined,
-  }
-  offers['payments.accounts'] = accounts
+  offers['payments.accounts'] = accountsHere(station.database, onError)
   const app = surfaces.public
   if (app !== undefined) {
     const newId = newIds({ now: Date.now, randomBytes })
