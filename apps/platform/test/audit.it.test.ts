@@ -72,6 +72,16 @@ describe('headrace audit', { timeout: 240_000 }, () => {
     assert.deepEqual(await broken(status('created'), status('paid')), {
       'every order agrees with its payment': [order['id']],
     })
+    const other = '00000000-0000-7000-8000-000000000001'
+    const renamed = (id: unknown, wanted: string) =>
+      `update orders.customer_order set id = '${id}', status = '${wanted}'`
+    const lost = await broken(renamed(other, 'created'), renamed(order['id'], 'paid'))
+    assert.deepEqual(lost, {
+      'every order agrees with its payment': [other],
+      'every payment belongs to an order': [order['id']],
+    })
+    const owned = (id: string) => `update orders.customer_order set user_id = '${id}'`
+    assert.deepEqual(await broken(owned(other), owned(user)), { 'every order agrees with its payment': [order['id']] })
     const pay = (wanted: string, id: unknown) =>
       `update payments.payment set status = '${wanted}', transaction_id = ${id === null ? 'null' : `'${id}'`}`
     assert.deepEqual(await broken(pay('failed', null), pay('completed', payment['transaction_id'])), {
@@ -83,5 +93,8 @@ describe('headrace audit', { timeout: 240_000 }, () => {
     const found = await broken(head('+'), head('-'))
     assert.deepEqual(Object.keys(found), ['the log is gapless up to its heads'])
     assert.deepEqual((await audit(platform.databaseUrl)).wrong, {})
+    await database.query({ text: 'delete from headrace.live_event' })
+    const rules = Object.keys((await audit(platform.databaseUrl)).wrong)
+    assert.deepEqual(rules, ['every live stream is numbered without holes up to its head'])
   })
 })

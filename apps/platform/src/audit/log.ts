@@ -31,11 +31,13 @@ const rules: readonly { readonly rule: string; readonly text: string }[] = [
   {
     rule: 'every live stream is numbered without holes up to its head',
     text: `select coalesce(sum(e.n), 0)::bigint as checked,
-             coalesce((array_agg(e.subject)
-               filter (where e.n <> e.hi - e.lo + 1 or e.hi is distinct from h.seq))[:1000], '{}') as wrong
+             coalesce((array_agg(subject)
+               filter (where e.n is null or e.n <> e.hi - e.lo + 1 or e.hi is distinct from h.seq))[:1000], '{}') as wrong
            from (select subject, min(seq) as lo, max(seq) as hi, count(*) as n
                  from headrace.live_event group by 1) as e
-           left join headrace.live_head h on h.subject = e.subject`,
+           full join headrace.live_head h using (subject)
+           -- Events are kept for a day; a head stays for ever.
+           where e.n is not null or h.last_at > now() - interval '23 hours'`,
   },
 ]
 

@@ -21,11 +21,13 @@ export type Agreement = 'agree' | 'on-its-way' | 'disagree'
 export function agreement(order: OrderState, payment: PaymentState | undefined): Agreement {
   const isPaid = payment?.status === 'completed' && payment.paidMinor === order.amountMinor
   const isFree = payment === undefined || payment.paidMinor === 0
+  if (payment !== undefined && payment.userId !== order.userId) return 'disagree'
   switch (order.status) {
     case 'created':
+      return 'on-its-way'
     case 'payment_pending':
-      if (payment === undefined || payment.status === 'pending') return isFree ? 'agree' : 'disagree'
-      return payment.status === 'refunded' ? 'disagree' : 'on-its-way'
+      if (payment?.status !== 'pending') return 'on-its-way'
+      return isFree ? 'agree' : 'disagree'
     case 'paid':
     case 'completed':
       return isPaid && order.paymentId === payment.paymentId ? 'agree' : 'disagree'
@@ -41,11 +43,12 @@ export function agreement(order: OrderState, payment: PaymentState | undefined):
 
 /**
  * Checks orders against payments, page by page and without a join: they may be in different databases. What a message
- * on its way explains is looked at again for `patienceMs`, and is wrong when then nothing is on its way.
+ * on its way explains is looked at again for `patienceMs`: wrong is what stands as it stood before nothing was on its
+ * way.
  */
 export async function auditShop(databases: ShopDatabases, patienceMs: number): Promise<CheckedRule[]> {
   const wrong: string[] = []
-  const open: OrderState[] = []
+  const open: Open[] = []
   const checked = await eachPage(
     (after) => orderStates(databases.orders, after, pageSize),
     async (page) => {
@@ -63,29 +66,37 @@ export async function auditShop(databases: ShopDatabases, patienceMs: number): P
   ]
 }
 
+/** An order that a message on its way would explain, and how it stands with its payment. */
+interface Open {
+  readonly id: string
+  readonly standing: string
+}
+
 interface Compared {
   readonly wrong: readonly string[]
-  readonly open: readonly OrderState[]
+  readonly open: readonly Open[]
 }
 
 async function compare({ payments }: ShopDatabases, orders: readonly OrderState[]): Promise<Compared> {
   const ids = orders.map(({ id }) => id)
   const states = new Map((await paymentStates(payments, ids)).map((state) => [state.orderId, state]))
   const those = (wanted: Agreement) => orders.filter((order) => agreement(order, states.get(order.id)) === wanted)
-  return { wrong: those('disagree').map(({ id }) => id), open: those('on-its-way') }
+  const open = those('on-its-way').map(({ id, status }) => ({ id, standing: `${status}/${states.get(id)?.status}` }))
+  return { wrong: those('disagree').map(({ id }) => id), open }
 }
 
 /** Looks again at what was on its way, until nothing is or the patience is over. */
 async function followUp(
   databases: ShopDatabases,
-  open: readonly OrderState[],
+  open: readonly Open[],
   patienceMs: number,
 ): Promise<{ readonly wrong: readonly string[]; readonly underWay: number }> {
   const deadline = performance.now() + patienceMs
   const wrong: string[] = []
   let left = open
   while (left.length > 0) {
-    // Asked before the rows are read: what is idle then has been handled by then.
+    const before = new Map(left.map(({ id, standing }) => [id, standing]))
+    // Asked between two looks: what had happened by the first is handled by the second.
     const isIdle = await nothingOnItsWay(databases)
     const now = await orderStatesOf(
       databases.orders,
@@ -93,8 +104,9 @@ async function followUp(
     )
     const found = await compare(databases, now)
     wrong.push(...found.wrong)
-    left = found.open
-    if (isIdle) return { wrong: [...wrong, ...left.map(({ id }) => id)], underWay: 0 }
+    const isStuck = ({ id, standing }: Open) => isIdle && before.get(id) === standing
+    wrong.push(...found.open.filter(isStuck).map(({ id }) => id))
+    left = found.open.filter((each) => !isStuck(each))
     if (performance.now() > deadline) break
     await sleep(100)
   }

@@ -76,14 +76,23 @@ export async function auditPayments(database: Queryable): Promise<AuditedRule[]>
 export interface PaymentState {
   readonly orderId: string
   readonly paymentId: string
+  readonly userId: string
   readonly status: PaymentStatus
   readonly paidMinor: number
 }
 
+interface StateRow {
+  readonly order_id: string
+  readonly id: string
+  readonly user_id: string
+  readonly status: PaymentStatus
+  readonly paid_minor: number
+}
+
 /** The payments of these orders. */
 export async function paymentStates(database: Queryable, orderIds: readonly string[]): Promise<PaymentState[]> {
-  const { rows } = await database.query<{ order_id: string; id: string; status: PaymentStatus; paid_minor: number }>({
-    text: `select p.order_id, p.id, p.status,
+  const { rows } = await database.query<StateRow>({
+    text: `select p.order_id, p.id, p.user_id, p.status,
              (select -coalesce(sum(amount_minor), 0) from payments.entry e
               where e.payment_id = p.id and e.user_id is not null)::bigint as paid_minor
            from payments.payment p where p.order_id = any($1)`,
@@ -92,6 +101,7 @@ export async function paymentStates(database: Queryable, orderIds: readonly stri
   return rows.map((row) => ({
     orderId: row.order_id,
     paymentId: row.id,
+    userId: row.user_id,
     status: row.status,
     paidMinor: row.paid_minor,
   }))

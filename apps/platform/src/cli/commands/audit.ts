@@ -9,7 +9,7 @@ import { databasePlace } from '../database-place.ts'
 import { Ended, exitCodes } from '../exit-codes.ts'
 import { newCommand, withExamples } from '../program.ts'
 import { allStorageNeeds, type PlaceNeeds } from '../settings.ts'
-import { withDatabase } from '../storage.ts'
+import { hasCluster, withDatabase } from '../storage.ts'
 import { type Column, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { wholeNumber } from '../whole-number.ts'
@@ -44,12 +44,24 @@ export function auditCommand(terminal: Terminal): Command {
     )
     .addHelpText('after', meaning)
     .action(async (options: { readonly json?: true; readonly patience: number }) => {
-      const lines = await withAll(allStorageNeeds(terminal, command), [], (places) => audit(places, options.patience))
+      const needs = await existing(allStorageNeeds(terminal, command), terminal)
+      const lines = await withAll(needs, [], (places) => audit(places, options.patience))
       if (options.json === true) terminal.out(JSON.stringify(lines, null, 2))
       else for (const line of report(lines)) terminal.out(line)
       if (lines.some(({ wrong }) => wrong.length > 0)) throw new Ended(exitCodes.failure)
     })
   return withExamples(command, ['headrace audit', 'headrace audit --json --patience 30000'])
+}
+
+/** Without the embedded database where all modules have databases of their own and it was never made. */
+async function existing(places: readonly PlaceNeeds[], terminal: Terminal): Promise<readonly PlaceNeeds[]> {
+  const servers = places.filter(({ place }) => place.url !== undefined)
+  const embedded = places.find(({ place }) => place.url === undefined)
+  if (embedded === undefined || servers.length === 0) return places
+  const { dataDirectory } = embedded.needs
+  if (await hasCluster(dataDirectory)) return places
+  terminal.err(`there is no database in ${dataDirectory}: the others are checked`)
+  return servers
 }
 
 interface OpenPlace {
