@@ -43,14 +43,16 @@ for (const withoutHints of [false, true]) {
 
     it('of twins at two replicas one makes the order, and the other is told that it runs or what it was told', async () => {
       const user_id = newUser()
-      for (let n = 0; n < 10; n += 1) {
+      const place = (n: number) => {
+        const headers = { 'idempotency-key': `twin-${n}` }
         const body = { user_id, external_id: `twin-${n}`, payload: {} }
-        const options = { headers: { 'idempotency-key': `twin-${n}` } }
-        const twins = await Promise.all([one, two].map((api) => api.place(body, options)))
+        return Promise.all([one, two].map((api) => api.place(body, { headers })))
+      }
+      for (const twins of await Promise.all(Array.from({ length: 10 }, (_, n) => place(n)))) {
         const answered = twins.filter(({ status }) => status === 201)
-        assert.equal(new Set(answered.map(({ body: { order_id } }) => order_id)).size, 1)
-        for (const { status, body: other } of twins) {
-          if (status !== 201) assert.deepEqual([status, other.code], [409, 'idempotency_key_in_progress'])
+        assert.equal(new Set(answered.map(({ body }) => body.order_id)).size, 1)
+        for (const { status, body } of twins) {
+          if (status !== 201) assert.deepEqual([status, body.code], [409, 'idempotency_key_in_progress'])
         }
       }
     })
