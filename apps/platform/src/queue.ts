@@ -20,6 +20,8 @@ export interface Queues extends AsyncDisposable {
   readonly pipeline: PipelineQueue | undefined
   /** Each carrier in use by the name under which it is shown. */
   readonly inUse: ReadonlyMap<string, Transport>
+  /** The carriers that a system chose. */
+  inUseBy(system: System): readonly Transport[]
 }
 
 /** Opens the carriers that the settings ask for, for each database and system. Brokers may be away. */
@@ -63,6 +65,7 @@ export async function openQueues(bases: readonly Base[], logs: Logs, needs: Proc
     relay: (station, base, topic) => carriageOf(station, base).relay(topic),
     pipeline,
     inUse,
+    inUseBy: (system) => bases.flatMap((base) => carriages.get(named(base, system))?.inUse ?? []),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }

@@ -24,6 +24,8 @@ export interface ServerNeeds {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly readiness: Readiness
+  /** Also asked by `/healthz` on the calculator's own port. */
+  readonly calculatorHealth: () => Promise<void>
   readonly version: string
   readonly callers: Callers
   readonly trustedProxies: readonly string[]
@@ -71,6 +73,7 @@ function createServer(port: Port, needs: ServerNeeds): Promise<HttpServer> {
     callers,
     trustedProxies,
     limits: { bodyBytes: settings.BODY_LIMIT_BYTES },
+    ...(port.name === 'calculator' && { healthProbe: needs.calculatorHealth }),
     ...(settings.CORS_ORIGINS && { corsOrigins: settings.CORS_ORIGINS }),
     ...(settings.INTERNAL_TOKEN && { internalToken: settings.INTERNAL_TOKEN }),
     ...(port.serves.includes('public') && { docs: { title: 'Headrace', version } }),

@@ -18,6 +18,7 @@ import {
   startModules,
 } from '@headrace/runtime'
 import type { Station } from '@headrace/station'
+import { carrierHealth } from './carrier-health.ts'
 import { type Selection, selection } from './catalogue.ts'
 import { version } from './cli/version.ts'
 import type { PlatformContext } from './context.ts'
@@ -142,6 +143,7 @@ async function startParts(parts: StartedParts, needs: ProcessNeeds): Promise<voi
     logger,
     metrics,
     readiness: ready,
+    calculatorHealth: carrierHealth(parts.stored.carriersOf('calculator')),
     version,
     callers: identity.callers,
     trustedProxies: trustedProxies(chosen, settings),

@@ -17,6 +17,8 @@ type StoredContext = Pick<
 /** The databases of a process and all that stands on them. */
 export interface Stored {
   readonly context: StoredContext
+  /** The carriers that a system of this process chose. */
+  readonly carriersOf: Queues['inUseBy']
   /** Resolves when an embedded server has ended without being asked to. */
   readonly failed: Promise<PlatformError>
   stop(): Promise<void>
@@ -51,7 +53,7 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   // Roles use only what the catalogue says they stand on.
   const context = { stations, ...pipeline, ...internalToken(needs) } as StoredContext
   const failed = Promise.race([...bases.map((base) => base.failed), never()])
-  return { context, failed, stop: () => parts.disposeAsync() }
+  return { context, carriersOf: queues.inUseBy, failed, stop: () => parts.disposeAsync() }
 }
 
 function redisOf(redis: RedisStores | undefined): Partial<RedisStores> {

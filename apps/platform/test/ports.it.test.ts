@@ -16,7 +16,9 @@ describe('ports', { timeout: 240_000 }, () => {
     await using running = await testPlatform()
     assert.deepEqual(names(running), ['gateway', 'ingest', 'processor', 'calculator', 'console', 'internal'])
     for (const port of names(running)) {
-      assert.deepEqual((await get(`${running.at(port)}/health`)).body, { status: 'ok', healthy: true })
+      for (const path of ['health', 'healthz']) {
+        assert.deepEqual((await get(`${running.at(port)}/${path}`)).body, { status: 'ok', healthy: true })
+      }
       assert.deepEqual((await get(`${running.at(port)}/ready`)).body, {
         status: 'ready',
         database: 'ok',
@@ -24,6 +26,15 @@ describe('ports', { timeout: 240_000 }, () => {
         keyvalue: 'ok',
       })
     }
+  })
+
+  it('of the calculator says at /healthz whether its carrier can be used', async () => {
+    // Nobody listens there.
+    const env = { CALCULATOR_QUEUE_TYPE: 'nats', NATS_URL: 'nats://127.0.0.1:1' }
+    await using away = await testPlatform({ only: 'auth,calculator', env })
+    const { status, body } = await get(`${away.at('calculator')}/healthz`)
+    assert.deepEqual([status, body['code']], [503, 'broker_unavailable'])
+    assert.equal((await get(`${away.at('calculator')}/health`)).status, 200)
   })
 
   it('of the older walkthroughs can be closed', async () => {

@@ -156,6 +156,14 @@ export const platformErrors = {
     operator: 'The queue could not be reached. Nothing was accepted.',
     tells: ['message', 'providers'],
   },
+  BROKER_UNAVAILABLE: {
+    retry: 'later',
+    status: 503,
+    title: 'the broker is not available',
+    operator:
+      'The carrier in use could not be reached or is not usable. What was accepted waits for it; nothing is lost.',
+    tells: ['message'],
+  },
   OUTCOME_UNKNOWN: {
     retry: 'unknown',
     status: 503,
