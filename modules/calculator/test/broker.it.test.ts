@@ -111,6 +111,26 @@ it('what was started and not finished counts as a dead worker', async () => {
   assert.deepEqual([failed.status, failed.error], ['failed', 'gave up on 1+2: 1 of its workers died'])
 })
 
+it('a worker that stops gives back what it cannot finish, which costs nobody', async () => {
+  const slow = { ...env, TIME_ADDITION_MS: '60s', TASK_MAX_KILLS: '1' }
+  await using calculator = await startCalculator({ env: slow, only: 'calculator:orchestrator,calculator:api' })
+  await using worker = await startCalculator({ url: calculator.url, env: slow, only: 'calculator:worker' })
+  await using work = await published(calculator)
+  const id = await submit(calculator, '1+2')
+  await untilTrue('it has begun', async () => {
+    const { body } = await ask<{ tasks: { started_at?: string }[] }>(
+      `${calculator.publicUrl}/api/v1/expressions/${id}/tasks`,
+      { user: 1 },
+    )
+    return body.tasks[0]?.started_at !== undefined
+  })
+  await worker.stop()
+  await untilTrue('it is published again', () => work.tasks.length >= 2)
+  const { expr_id, task_id, lease } = work.tasks[1] ?? {}
+  await produce(calculator, 'calc.results', String(expr_id), { expr_id, task_id, lease, result: 3 })
+  assert.equal((await ended(calculator, id)).result, 3)
+})
+
 it('a worker lets go of what was cancelled, and of what waited until it was published again', async () => {
   const slow = { TIME_ADDITION_MS: '60s', TASK_START_MS: '1s', COMPUTING_POWER: '1' }
   await using calculator = await startCalculator({ env: { ...env, ...slow } })

@@ -3,7 +3,7 @@ import type { NewMessage } from '@headrace/log'
 import { v7 } from 'uuid'
 import { calculatorTopics, type WorkerTask } from '../contract.ts'
 import type { Operation } from '../domain/graph.ts'
-import type { Answer, Start } from '../store/tasks.ts'
+import type { Answer, Lease, Start } from '../store/tasks.ts'
 
 /** An expression to compute, as it stands on `calc.tasks`. */
 export interface TaskMessage {
@@ -19,6 +19,8 @@ export type WorkMessage = WorkerTask & { readonly expr_id: number; readonly task
 /** What a worker says on `calc.results`. */
 export type ResultMessage =
   | { readonly kind: 'started'; readonly start: Start }
+  /** It is not computed there: others may have it at once. */
+  | { readonly kind: 'released'; readonly release: Lease }
   | { readonly kind: 'answer'; readonly answer: Answer }
 
 export function taskMessage(id: number, userId: number, expression: string): NewMessage {
@@ -29,7 +31,7 @@ export function workMessage(task: WorkerTask, expressionId: number): NewMessage 
   return message(calculatorTopics.work, task.id, { expr_id: expressionId, task_id: task.id, ...task })
 }
 
-/** `told` is one of `{"started":true,"worker"}`, `{"result"}` and `{"error"}`. */
+/** `told` is one of `{"started":true,"worker"}`, `{"result"}`, `{"error"}` and `{"released":true}`. */
 export function resultMessage({ expr_id, task_id, lease }: WorkMessage, told: object): NewMessage {
   return message(calculatorTopics.results, String(expr_id), { expr_id, task_id, lease, ...told })
 }
@@ -61,11 +63,12 @@ export function readWork(delivery: Delivery): WorkMessage {
 }
 
 export function readResult(delivery: Delivery): ResultMessage {
-  const { task_id: taskId, lease, started, worker, result, error } = fieldsOf(delivery)
+  const { task_id: taskId, lease, started, released, worker, result, error } = fieldsOf(delivery)
   if (!isUuid(taskId)) throw poison(delivery, 'task_id is no UUID')
   if (lease !== undefined && !isUuid(lease)) throw poison(delivery, 'lease is no UUID')
-  if (started === true) {
+  if (started === true || released === true) {
     if (lease === undefined) throw poison(delivery, 'lease is missing')
+    if (released === true) return { kind: 'released', release: { taskId, lease } }
     return {
       kind: 'started',
       start: { taskId, lease, worker: typeof worker === 'string' ? worker.slice(0, 100) : null },

@@ -2,7 +2,14 @@ import type { Delivery } from '@headrace/inbox'
 import type { Live } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
 import { publishChanges } from '../events.ts'
-import { answerTasks, type LeaseTimes, lockExpressions, oneForEachTask, startTasks } from '../store/tasks.ts'
+import {
+  answerTasks,
+  type LeaseTimes,
+  lockExpressions,
+  oneForEachTask,
+  releaseTasks,
+  startTasks,
+} from '../store/tasks.ts'
 import { readResult } from './messages.ts'
 
 export interface ResultsHandlerNeeds {
@@ -18,14 +25,16 @@ export function resultsHandler({ live, times, onChanged }: ResultsHandlerNeeds) 
     const results = deliveries.map(readResult)
     const starts = results.flatMap((result) => (result.kind === 'started' ? [result.start] : []))
     const answers = results.flatMap((result) => (result.kind === 'answer' ? [result.answer] : []))
-    const tasks = [...starts, ...answers]
+    const releases = results.flatMap((result) => (result.kind === 'released' ? [result.release] : []))
+    const tasks = [...starts, ...answers, ...releases]
     await lockExpressions(
       tx,
       tasks.map(({ taskId }) => taskId),
     )
-    // Before the answers: some are about what was just started.
+    // Before the others: some are about what was just started.
     if (starts.length > 0) await startTasks(tx, starts, times)
     for (const round of oneForEachTask(answers)) await answerTasks(tx, round)
+    if (releases.length > 0) await releaseTasks(tx, releases)
     await publishChanges(tx, live)
     tx.afterCommit(() => onChanged(tasks))
   }

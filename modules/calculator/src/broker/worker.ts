@@ -22,7 +22,10 @@ const workTimeoutMs = 25 * 3_600_000
 /** Pause in ms between two looks whether a task is still ours. */
 const lookMs = 1_000
 
-/** A worker that is fed by the carrier in use: says that it has started, spends the operation time, says the result. */
+/**
+ * A worker that is fed by the carrier in use: says that it has started, spends the operation time, says the result. What
+ * is still under way when it stops is given back.
+ */
 export async function startBrokerWorker({ station, worker, power }: BrokerWorkerNeeds): Promise<Running> {
   const { log, database } = station
   await station.produces(calculatorTopics.work)
@@ -39,15 +42,15 @@ export async function startBrokerWorker({ station, worker, power }: BrokerWorker
   const isLost = async ({ task_id: taskId, lease }: WorkMessage) =>
     (await lostTasks(database, [{ taskId, lease }])).length > 0
 
-  /** Spends the time of an operation; false when the task was lost meanwhile. */
-  async function spend(task: WorkMessage, signal: AbortSignal): Promise<boolean> {
+  /** Spends the time of an operation, unless the task was lost meanwhile or the worker stops. */
+  async function spend(task: WorkMessage, signal: AbortSignal): Promise<'over' | 'lost' | 'stopped'> {
     const endAt = performance.now() + task.operation_time
     for (let leftMs = task.operation_time; leftMs > 0; leftMs = endAt - performance.now()) {
       await sleep(Math.min(leftMs, lookMs), signal)
-      signal.throwIfAborted()
-      if (leftMs > lookMs && (await isLost(task))) return false
+      if (signal.aborted) return 'stopped'
+      if (leftMs > lookMs && (await isLost(task))) return 'lost'
     }
-    return true
+    return 'over'
   }
 
   async function work(delivery: Delivery, { signal }: WorkContext): Promise<Effect | undefined> {
@@ -55,19 +58,32 @@ export async function startBrokerWorker({ station, worker, power }: BrokerWorker
     // It has waited too long, and was published again: computing all of them, workers would never catch up.
     if (await isLost(task)) return undefined
     await said.submit(resultMessage(task, { started: true, worker }))
-    if (!(await spend(task, signal))) return undefined
+    const end = await spend(task, signal)
+    // Nobody waits for this work any more: an effect would not be recorded.
+    if (end === 'stopped') await said.submit(resultMessage(task, { released: true }))
+    if (end !== 'over') return undefined
     const outcome = compute(task.operation, task.arg1, task.arg2)
     const told = outcome.kind === 'value' ? { result: outcome.value } : { error: outcome.reason }
     return (tx) => tx.append(resultMessage(task, told))
   }
 
-  return station.consume({
+  const working = new Set<Promise<unknown>>()
+  const consumer = await station.consume({
     group: 'calculator-workers',
     topic: calculatorTopics.work,
     order: 'none',
-    work,
+    work(delivery, context) {
+      const done = work(delivery, context).finally(() => working.delete(done))
+      working.add(done)
+      return done
+    },
     concurrency: power,
     workTimeoutMs,
     afterDeath: 'flow',
   })
+  const stop = async () => {
+    await consumer.stop()
+    await Promise.allSettled(working)
+  }
+  return { stop, [Symbol.asyncDispose]: stop }
 }
