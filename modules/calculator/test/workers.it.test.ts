@@ -104,7 +104,7 @@ it('a batch has at most as many tasks as asked for; two that wait share what the
   assert.deepEqual([one?.body.tasks.length, two?.body.tasks.length], [2, 2])
 })
 
-it('a request whose sender has gone takes nothing with it', async () => {
+it('a request whose sender has gone, or wants no body, takes nothing with it', async () => {
   await using calculator = await startCalculator(withoutWorkers)
   const gone = new AbortController()
   const left = fetch(`${calculator.internalUrl}/internal/task?wait=30`, { signal: gone.signal }).catch(() => 'gone')
@@ -112,6 +112,7 @@ it('a request whose sender has gone takes nothing with it', async () => {
   gone.abort()
   assert.equal(await left, 'gone')
   await submit(calculator, '1+2')
+  assert.equal((await ask(`${calculator.internalUrl}/internal/task`, { method: 'HEAD' })).status, 404)
   assert.equal((await pull(calculator.internalUrl, '?wait=5')).body.task.arg, '1+2')
 })
 

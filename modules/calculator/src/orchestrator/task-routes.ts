@@ -102,6 +102,8 @@ function addPollRoute(app: App, needs: TaskRouteNeeds): void {
     '/internal/task',
     {
       config: { access: 'internal' },
+      // It leases: HEAD would take a task that nobody gets.
+      exposeHeadRoute: false,
       schema: { tags: ['internal'], summary: 'Leases ready tasks', querystring: pollQuery },
     },
     async (request, reply) => {
