@@ -24,6 +24,11 @@ describe('a backlog at its limit', { timeout: 240_000 }, () => {
     assert.deepEqual([refused.status, refused.body['code']], [503, 'queue_full'])
     assert.match(String(refused.body['detail']), /5 messages/)
     assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+    {
+      await using restarted = await testPlatform({ only: 'pipeline:ingest', env })
+      const first = await post(`${restarted.at('ingest')}/ingest`, { data: 'after a restart' })
+      assert.deepEqual([first.status, first.body['code']], [503, 'queue_full'])
+    }
 
     await using processor = await testPlatform({ only: 'pipeline:processor', env })
     await untilTrue('ingest accepts again', async () => (await post(url, { data: 'again' })).status === 200)

@@ -16,6 +16,8 @@ export async function startIngest(context: PipelineContext, parts: PipelineParts
     await log.declareTopic(settings.KAFKA_TOPIC)
     await queue.carriage.relay(settings.KAFKA_TOPIC)
   }
+  // What waits from before counts for the first request, too.
+  if (queue.type !== 'remote-memory') await parts.backlog.refresh()
   const counters = new IngestCounters()
   const { onRequest } = admission({ limit: settings.INGEST_MAX_IN_FLIGHT })
   const needs = { ...parts, admit: onRequest }

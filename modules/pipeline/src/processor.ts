@@ -28,6 +28,8 @@ export async function startProcessor(context: PipelineContext, parts: PipelinePa
     await requireOnlyProcessor(context.wakeUps, settings.KAFKA_CONSUMER_GROUP, settings.KAFKA_TOPIC)
   }
   await log.declareTopic(settings.KAFKA_TOPIC)
+  // What waits from before counts for the first /enqueue, too.
+  await backlog.refresh()
   const counters = new ProcessorCounters()
   const offer: ProcessorOffer = { stats: processorStats(context, backlog, counters) }
   offers['pipeline.processor'] = offer
