@@ -51,12 +51,15 @@ export async function relayStatus(database: Queryable): Promise<RelayStatus[]> {
   return rows
 }
 
-/** What a topic's log holds: messages ever appended, and those that the slowest group has not taken. */
+/** What a topic's log holds: messages ever appended, and those that the slowest group has not taken, or queued. */
 export async function logStatus(database: Queryable, topic: string): Promise<{ published: number; size: number }> {
   const { rows } = await database.query<{ published: number; size: number }>({
     name: 'relay.log-status',
-    text: `select coalesce(sum(h.next_offset - 1), 0)::bigint as published,
-             coalesce(sum(h.next_offset - 1 - coalesce(s.position, 0)), 0)::bigint as size
+    text: `with queued as (select count(*) as count from headrace.parked_message
+             where topic = $1 and state = 'queued' group by group_name)
+           select coalesce(sum(h.next_offset - 1), 0)::bigint as published,
+             (coalesce(sum(h.next_offset - 1 - coalesce(s.position, 0)), 0)
+              + coalesce((select max(count) from queued), 0))::bigint as size
            from headrace.log_head h
            left join lateral (select min(position) as position from headrace.log_cursor c
              where c.topic = h.topic and c.partition = h.partition and group_name not like 'relay:%') as s on true

@@ -118,6 +118,19 @@ describe('a relay', () => {
     await untilTrue('it is told as away no more', () => carriage.away('shown').length === 0)
   })
 
+  it('counts as waiting what no group has taken, and what waits for a worker; not what was set aside', async () => {
+    const carrier = new TableCarrier(world.database, 'sized')
+    await using carriage = await world.carry('sized', [carrier])
+    await produce(world.log, 'sized', new Map(), 1)
+    await world.database.query({
+      text: `insert into headrace.parked_message
+               (group_name, topic, key, message_key, state, partition, origin, "offset", at, message_id, type, headers, body)
+             select 'g', 'sized', 'k', 'k', state, 0, '', n, now(), n, 't', '', ''
+             from unnest(array['queued', 'queued', 'dead']) with ordinality as waiting(state, n)`,
+    })
+    assert.equal((await carriage.status('sized'))[0]?.size, keys.length + 2)
+  })
+
   it('shares its partitions with other processes, and takes over those of one that leaves', async () => {
     const counts: Counts = new Map()
     const carrier = new TableCarrier(world.database, 'shared')
