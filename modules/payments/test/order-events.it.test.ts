@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { recorded, untilTrue, wholeReads } from '@headrace/database/testing'
 import type { Consumer, Delivery } from '@headrace/inbox'
+import { hasCode, noFaults } from '@headrace/runtime'
 import { type TestStation, testStation } from '@headrace/station/testing'
+import { startDeadlines } from '../src/deadlines.ts'
 import { newIds } from '../src/domain/ids.ts'
 import { handleOrderEvents } from '../src/handlers/order-events.ts'
 import { findAccount, insertAccount, lockAccounts, newBalances } from '../src/store/accounts.ts'
@@ -113,6 +115,7 @@ describe('what orders tell', { timeout: 240_000 }, () => {
       data(order, user, '5'),
       data(order, user, -1),
       data(order, user, 1e308),
+      { ...data(order, user), currency: 'X'.repeat(900_000) },
       { order_id: order },
     ]
     const ids = bad.map(() => randomUUID())
@@ -122,6 +125,24 @@ describe('what orders tell', { timeout: 240_000 }, () => {
     await statusIs(order, 'completed')
     await untilTrue('all of them are set aside', () => ids.every((id) => died.includes(id)))
     assert.equal(died.length, bad.length)
+  })
+
+  it('fails when its time is up, though another’s payment cannot be failed', async () => {
+    const [stuck, order] = [newId(), newId()]
+    // As a message that was let in before had it: what is told of its failure is too large.
+    await station.database.query({
+      text: `insert into payments.payment (id, order_id, user_id, amount_minor, currency, status, due_at)
+             select gen_random_uuid(), id, gen_random_uuid(), 1, currency, 'pending', now() - late
+             from (values ($1::uuid, repeat('X', 1000000), interval '2 s'), ($2, 'USD', interval '1 s'))
+               as p(id, currency, late)`,
+      values: [stuck, order],
+    })
+    const told: unknown[] = []
+    const onError = (error: unknown) => told.push(error)
+    await using _deadlines = startDeadlines({ log: station.log, newId, faults: noFaults, onError })
+    await statusIs(order, 'failed')
+    await untilTrue('the other is told', () => told.some((error) => hasCode(error, 'MESSAGE_TOO_LARGE')))
+    assert.equal((await findPaymentOf(station.database, stuck))?.status, 'pending')
   })
 })
 

@@ -16,6 +16,9 @@ export interface OrderFact {
   readonly currency: string
 }
 
+/** As in ISO 4217: what payments tell of an order is then hardly longer than what they were told. */
+const currencyCode = /^[A-Z]{3}$/
+
 /** Reads an event of this topic; undefined for types that nobody knows yet. Throws `TypeError` for what is malformed. */
 export function readOrderFact(body: Uint8Array): OrderFact | undefined {
   const { event_type, data } = readEnvelope(body)
@@ -28,6 +31,6 @@ export function readOrderFact(body: Uint8Array): OrderFact | undefined {
   if (orderId === undefined) throw new TypeError('data.order_id is no UUID')
   if (userId === undefined) throw new TypeError('data.user_id is no UUID')
   if (amount.kind === 'refused') throw new TypeError(`data.amount ${amount.expected}`)
-  if (typeof currency !== 'string') throw new TypeError('data.currency is no text')
+  if (typeof currency !== 'string' || !currencyCode.test(currency)) throw new TypeError('data.currency is no currency')
   return { type, orderId, userId, amountMinor: amount.minor, currency }
 }
