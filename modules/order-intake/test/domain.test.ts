@@ -193,6 +193,11 @@ describe('an acknowledgement', () => {
       result: { ...result, orderStatus: 'done' },
     }
     assert.deepEqual(acknowledge(order, rejection), order)
+    // Somebody else had the id first: what was awaited never was, and nothing of theirs is taken over.
+    const theirs = { ...rejection, result: { ...result, userId: orderId, orderStatus: 'done' as const } }
+    const awaited: AcceptedOrder = { ...order, status: 'new', pendingEventId: 'foreign', isApplied: false }
+    assert.equal(acknowledge(awaited, theirs), undefined)
+    assert.deepEqual(acknowledge({ ...order, pendingEventId: 'foreign' }, theirs), order)
   })
 })
 

@@ -134,7 +134,7 @@ describe('foreign events', { timeout: 240_000 }, () => {
       id: `foreign-${last}`,
       key: '',
       type: '',
-      headers: {},
+      headers: { traceparent: 'none,\r\nbut two lines' },
       body: Buffer.from(text),
       position: last,
       at: Date.now(),

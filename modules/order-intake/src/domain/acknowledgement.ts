@@ -30,8 +30,10 @@ export type Acknowledged = AcceptedOrder | undefined
  * a request of ours is on its way what it wants counts, after that what the worker holds. Deleted stays deleted.
  */
 export function acknowledge(order: AcceptedOrder | undefined, ack: Acknowledgement): Acknowledged {
-  const { result, eventId } = ack
-  if (order === undefined) return result && foreignOrder(ack, result)
+  const { eventId } = ack
+  if (order === undefined) return ack.result && foreignOrder(ack, ack.result)
+  // What the worker holds under the same id may be somebody else's, who was faster.
+  const result = ack.result?.userId.toLowerCase() === order.userId.toLowerCase() ? ack.result : undefined
   const isAwaited = order.pendingEventId === eventId
   if (result === undefined) {
     // Its very first event was refused: it never was.

@@ -1,5 +1,6 @@
 import { type Delivery, type Handle, MessageError, PoisonMessageError } from '@headrace/inbox'
 import type { LogTransaction } from '@headrace/log'
+import { formatTraceparent, parseTraceparent } from '@headrace/runtime'
 import { type Application, type AppliedOrder, applyEvent } from '../domain/applied-order.ts'
 import { type OrderEvent, readOrderEvent } from '../domain/order-event.ts'
 import { bucketsOf, insertApplied, lockApplied, updateApplied } from '../store/applied-orders.ts'
@@ -112,13 +113,14 @@ function statusOf(application: Application): AckMessage['status'] {
 }
 
 function tell(tx: LogTransaction, { resultsTopic }: EventsHandlerNeeds, { delivery }: Received, ack: AckMessage): void {
-  const { traceparent } = delivery.headers
+  // Of a foreign event it may be any text.
+  const trace = parseTraceparent(delivery.headers['traceparent'])
   tx.append({
     topic: resultsTopic,
     id: ack.event_id,
     key: ack.order_id,
     type: 'orders.processed',
-    headers: traceparent === undefined ? {} : { traceparent },
+    headers: trace === undefined ? {} : { traceparent: formatTraceparent(trace) },
     body: Buffer.from(JSON.stringify(ack)),
   })
 }
