@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
 import { describe, it } from 'node:test'
-import { createHttpServer, readiness } from '@headrace/http-kit'
-import { nullLogger } from '@headrace/runtime'
+import { answerCallersFault, createHttpServer, readiness } from '@headrace/http-kit'
+import { createMetrics, nullLogger, PlatformError } from '@headrace/runtime'
 import { startGateway } from '../src/gateway.ts'
 
 /** A gateway before one replica of everything, which answers as it is told. */
-async function gatewayBefore(answer: RequestListener) {
+async function gatewayBefore(answer: RequestListener, metrics = createMetrics()) {
   await using stack = new AsyncDisposableStack()
   const server = createServer(answer).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -16,7 +16,7 @@ async function gatewayBefore(answer: RequestListener) {
   })
   const { port } = server.address() as { port: number } // a TCP server's address
   const replica = [`http://127.0.0.1:${port}`]
-  const http = stack.use(await createHttpServer({ name: 'gateway', logger: nullLogger }))
+  const http = stack.use(await createHttpServer({ name: 'gateway', logger: nullLogger, metrics }))
   const modules = { AUTH_URL: replica, CALCULATOR_URL: replica, ORDER_LOOKUP_URL: replica, ORDER_INTAKE_URL: replica }
   const settings = { INGEST_URL: replica, PROCESSOR_URL: replica, ...modules, ORDERS_URL: replica, PAYMENTS_URL: [] }
   const context = { settings, surfaces: { public: http.app }, offers: {}, readiness: readiness({}), runs: () => false }
@@ -52,6 +52,19 @@ describe('a request that the gateway hands on', { timeout: 240_000 }, () => {
     assert.equal(request?.headers['idempotency-key'], 'k')
     assert.equal(request?.headers['authorization'], 'Bearer t')
     assert.equal(request?.headers['origin'], undefined)
+  })
+
+  it('and is the caller’s fault whatever its status says is counted so', async () => {
+    await using module = await createHttpServer({ name: 'module', logger: nullLogger })
+    module.app.post('/api/v1/calculate', { config: { access: 'public' } }, async (_request, reply) =>
+      answerCallersFault(reply, new PlatformError('INTERNAL', 'yours')),
+    )
+    await module.app.ready()
+    const metrics = createMetrics()
+    await using gateway = await gatewayBefore((request, response) => module.app.routing(request, response), metrics)
+    assert.equal((await fetch(`${gateway.url}/api/v1/calculate`, { method: 'POST' })).status, 500)
+    const route = 'route="/api/v1/calculate"'
+    assert.match(await metrics.metricsText(), new RegExp(`requests_total\\{[^}]*${route},status="400"\\} 1`))
   })
 
   it('keeps its path where it reads', async () => {

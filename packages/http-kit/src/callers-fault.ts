@@ -2,17 +2,18 @@ import type { PlatformError } from '@headrace/runtime'
 import type { FastifyReply } from 'fastify'
 import { problemContentType, problemOf } from './problem.ts'
 
-const callersFaults = new WeakSet<FastifyReply>()
+/** Says in an answer whose fault it is; also to a gateway that hands it on. */
+const faultHeader = 'headrace-fault'
 
 /**
  * Answers an error that is the caller's fault although its status says otherwise, because clients expect that status:
- * nothing is logged, and it is counted as a 400.
+ * nothing is logged, and it is counted as a 400, by every process that it passes.
  */
 export function answerCallersFault(reply: FastifyReply, error: PlatformError): FastifyReply {
-  callersFaults.add(reply)
   return reply
     .code(error.definition.status)
     .header('x-request-id', reply.request.id)
+    .header(faultHeader, 'caller')
     .type(problemContentType)
     .serializer(String)
     .send(JSON.stringify(problemOf(error, reply.request.id)))
@@ -20,5 +21,5 @@ export function answerCallersFault(reply: FastifyReply, error: PlatformError): F
 
 /** The status as which an answer is counted. */
 export function countedStatus(reply: FastifyReply): number {
-  return callersFaults.has(reply) ? 400 : reply.statusCode
+  return reply.statusCode >= 500 && reply.getHeader(faultHeader) === 'caller' ? 400 : reply.statusCode
 }
