@@ -1,10 +1,13 @@
+import type { Probe } from '@headrace/http-kit'
 import type { PipelineContext } from '@headrace/pipeline/module'
 import { type Carriage, openCarriage } from '@headrace/relay'
 import { memoryTransport, type Transport } from '@headrace/transport'
 import type { Base } from './base.ts'
 import { openBrokers } from './brokers.ts'
 import type { Logs } from './logs.ts'
+import { processorProbe } from './processor-probe.ts'
 import { providersOf, queueTypeOf, waitsFor } from './queue-choice.ts'
+import type { PlatformSettings } from './settings.ts'
 import type { ProcessNeeds } from './start.ts'
 import { type StationName, type System, systemOf } from './stations.ts'
 
@@ -18,8 +21,8 @@ export interface Queues extends AsyncDisposable {
   relay(station: StationName, base: Base, topic: string): Promise<void>
   /** What the pipeline accepts and reads through, where its station is. */
   readonly pipeline: PipelineQueue | undefined
-  /** Each carrier in use by the name under which it is shown. */
-  readonly inUse: ReadonlyMap<string, Transport>
+  /** How each carrier in use is asked, by the name under which it is shown. */
+  readonly probes: ReadonlyMap<string, Probe>
   /** The carriers that a system chose. */
   inUseBy(system: System): readonly Transport[]
 }
@@ -48,14 +51,6 @@ export async function openQueues(bases: readonly Base[], logs: Logs, needs: Proc
   }
   const own = bases.find(({ place }) => place.stations.includes('pipeline'))
   const pipeline = own && pipelineQueue(carriageOf('pipeline', own), memory, needs)
-  const inUse = new Map(pipeline?.type === 'memory' ? [[memory.name, memory as Transport]] : [])
-  for (const base of bases) {
-    for (const system of systemsOf(base)) {
-      for (const carrier of carriages.get(named(base, system))?.inUse ?? []) {
-        inUse.set(carrier.isLog && bases.length > 1 ? base.place.stations.join('+') : carrier.name, carrier)
-      }
-    }
-  }
   const parts = stack.move()
   return {
     carriers: (station, base, topic) =>
@@ -64,10 +59,28 @@ export async function openQueues(bases: readonly Base[], logs: Logs, needs: Proc
         .map((carrier) => (carrier.isLog ? logs.carrierOf(topic, base.place.url) : carrier)),
     relay: (station, base, topic) => carriageOf(station, base).relay(topic),
     pipeline,
-    inUse,
+    probes: new Map([...memoryProbe(pipeline, settings), ...carrierProbes(bases, carriages, pipeline)]),
     inUseBy: (system) => bases.flatMap((base) => carriages.get(named(base, system))?.inUse ?? []),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
+}
+
+function carrierProbes(
+  bases: readonly Base[],
+  carriages: ReadonlyMap<string, Carriage>,
+  pipeline: PipelineQueue | undefined,
+): [string, Probe][] {
+  // What is handed over to another process goes through no carrier of this one.
+  const isIdle = (system: System) => system === 'pipeline' && pipeline?.type === 'remote-memory'
+  return bases.flatMap((base) =>
+    [...systemsOf(base)]
+      .filter((system) => !isIdle(system))
+      .flatMap((system) => carriages.get(named(base, system))?.inUse ?? [])
+      .map((carrier) => {
+        const name = carrier.isLog && bases.length > 1 ? base.place.stations.join('+') : carrier.name
+        return [name, (signal) => carrier.probe(signal)]
+      }),
+  )
 }
 
 function systemsOf({ place }: Base): ReadonlySet<System> {
@@ -76,6 +89,18 @@ function systemsOf({ place }: Base): ReadonlySet<System> {
 
 function named({ place }: Base, system: System): string {
   return `${system} ${place.url ?? ''}`
+}
+
+/** How memory is asked: where it is another process's, that process. */
+function memoryProbe(pipeline: PipelineQueue | undefined, { PROCESSOR_URL }: PlatformSettings): [string, Probe][] {
+  switch (pipeline?.type) {
+    case 'memory':
+      return [['memory', (signal) => pipeline.transport.probe(signal)]]
+    case 'remote-memory':
+      return [['memory', processorProbe(PROCESSOR_URL)]]
+    default:
+      return []
+  }
 }
 
 /** With memory, what an earlier setting left in the log or on a broker is still read. */

@@ -38,9 +38,7 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   addPoolMetrics(bases, metrics)
   const logs = stack.use(await openLogs(bases, needs))
   const queues = stack.use(await openQueues(bases, logs, needs))
-  for (const [name, carrier] of queues.inUse) {
-    probes[queues.inUse.size > 1 ? `broker:${name}` : 'broker'] = (signal) => carrier.probe(signal)
-  }
+  for (const [name, probe] of queues.probes) probes[queues.probes.size > 1 ? `broker:${name}` : 'broker'] = probe
   const stations: Partial<Record<StationName, Station>> = {}
   for (const base of bases) {
     for (const name of base.place.stations) {

@@ -116,11 +116,15 @@ describe('ingest with the queue in another process’s memory', { timeout: 240_0
     await using away = await testPlatform({ only: 'pipeline:ingest', env })
     const refused = await post(`${away.at('ingest')}/ingest`, { data: 'x' }, headers)
     assert.deepEqual([refused.status, refused.body['code']], [503, 'queue_unavailable'])
+    const unready = await get(`${away.at('ingest')}/ready`)
+    assert.deepEqual([unready.status, unready.body['broker']], [503, 'the processor cannot be reached'])
 
     await using processor = await testPlatform({ only: 'pipeline:processor', env })
     const back = { ...env, PROCESSOR_URL: processor.at('processor') }
     await using ingest = await testPlatform({ only: 'pipeline:ingest', env: back })
     assert.equal((await post(`${ingest.at('ingest')}/ingest`, { data: 'y' }, headers)).status, 200)
+    const ready = await get(`${ingest.at('ingest')}/ready`)
+    assert.deepEqual([ready.status, ready.body['broker']], [200, 'ok'])
   })
 
   it('says that the queue is full when that process says so', async () => {
