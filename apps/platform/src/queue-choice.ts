@@ -1,6 +1,6 @@
 import type { ProviderName, QueueType } from './broker-settings.ts'
 import type { PlatformSettings } from './settings.ts'
-import type { System } from './stations.ts'
+import { type System, systems } from './stations.ts'
 
 /** What a system asked for as its queue. */
 export function queueTypeOf(system: System, settings: PlatformSettings): QueueType {
@@ -26,6 +26,11 @@ export function providersOf(system: System, settings: PlatformSettings, holdsMem
     (name) => name !== 'memory' || (type === 'composite' && system === 'pipeline' && holdsMemory),
   )
   return usable.length > 0 ? usable : ['postgres']
+}
+
+/** The providers that carry any system in a process with everything. */
+export function providersInUse(settings: PlatformSettings): ReadonlySet<string> {
+  return new Set(systems.flatMap((system) => providersOf(system, settings, true)))
 }
 
 /** Who must have a message before the pipeline answers; undefined: the log alone. */

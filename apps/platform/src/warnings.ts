@@ -1,9 +1,8 @@
 import { isLoopback } from '@headrace/http-kit'
 import { type Environment, nearMisses, settingNames } from '@headrace/runtime'
 import { authRequired } from './identities.ts'
-import { providersOf } from './queue-choice.ts'
+import { providersInUse } from './queue-choice.ts'
 import { otherVariables, type PlatformSettings, platformSettings } from './settings.ts'
-import { systems } from './stations.ts'
 
 /** What is set and probably not meant so; the start goes on. */
 export function warningsOf(env: Environment, settings: PlatformSettings): string[] {
@@ -22,7 +21,7 @@ function everybodys(settings: PlatformSettings): string[] {
 const brokerVariables = { kafka: 'KAFKA_BROKERS', nats: 'NATS_URL' } as const
 
 function idleBrokers(env: Environment, settings: PlatformSettings): string[] {
-  const used = new Set(systems.flatMap((system) => providersOf(system, settings, true)))
+  const used = providersInUse(settings)
   return (['kafka', 'nats'] as const)
     .filter((provider) => (env[brokerVariables[provider]] ?? '').trim() !== '' && !used.has(provider))
     .map((provider) => `${brokerVariables[provider]} is set and chooses nothing: QUEUE_TYPE is ${settings.QUEUE_TYPE}`)

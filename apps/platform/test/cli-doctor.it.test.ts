@@ -48,9 +48,13 @@ describe('headrace doctor', () => {
       join(place.path, '.env'),
       `INTERNAL_TOKEN=geheim-geheim\nKAFKA_BROKERS=k:9092\nHEADRACE_DAT=x\nLOG_LEVEL=warn\n`,
     )
-    const { code, findings } = await doctor(place, { DATABASE_URL: database.url, LOG_LEVEL: 'error' })
+    const away = { QUEUE_TYPE: 'nats', NATS_URL: 'nats://127.0.0.1:9', REDIS_URL: 'redis://:geheim@127.0.0.1:9' }
+    const { code, findings } = await doctor(place, { DATABASE_URL: database.url, LOG_LEVEL: 'error', ...away })
     assert.equal(code, 0)
     assert.equal(about(findings, 'env file')[0]?.text, '.env')
+    // It would start without them, and use them once they are there.
+    const remote = ['nats', 'redis'].map((part) => about(findings, part)[0]?.state)
+    assert.deepEqual(remote, ['note', 'note'], JSON.stringify(findings))
     const texts = about(findings, 'settings')
       .map(({ text }) => text)
       .join('\n')
@@ -91,7 +95,7 @@ describe('headrace doctor', () => {
     )
   })
 
-  it('tells who has a port and which variable changes it', async () => {
+  it('tells who has a port and which variable changes it, and which files are missing', async () => {
     await using place = await Workplace.make()
     await using database = await testDatabase()
     const server = createServer().listen(0, '127.0.0.1')
@@ -99,12 +103,22 @@ describe('headrace doctor', () => {
     try {
       const address = server.address()
       assert.ok(address !== null && typeof address === 'object')
-      const { code, findings } = await doctor(place, { DATABASE_URL: database.url, API_PORT: String(address.port) })
+      const files = { QUEUE_TYPE: 'kafka', KAFKA_TLS_CA: '/nowhere.pem', PROCESSOR_FUNCTION: '/nowhere.mjs' }
+      const env = { DATABASE_URL: database.url, API_PORT: String(address.port), ...files }
+      const { code, findings } = await doctor(place, env)
       const [found] = about(findings, `port ${address.port}`)
       assert.equal(code, 1)
       assert.equal(found?.state, 'broken')
       if (process.platform === 'linux') assert.match(found?.text ?? '', new RegExp(`taken by process ${process.pid} `))
       assert.match(found?.fix ?? '', /API_PORT/)
+      for (const [part, path] of [
+        ['kafka', '/nowhere.pem'],
+        ['function', '/nowhere.mjs'],
+      ] as const) {
+        const [finding] = about(findings, part)
+        assert.equal(finding?.state, 'broken', part)
+        assert.ok(finding.text.includes(path), finding.text)
+      }
     } finally {
       server.close()
     }

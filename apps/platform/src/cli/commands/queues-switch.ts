@@ -3,8 +3,7 @@ import { type RelayStatus, relayStatus } from '@headrace/relay'
 import { messageOf } from '@headrace/runtime'
 import type { Command } from 'commander'
 import { queueTypes } from '../../broker-settings.ts'
-import { providersOf } from '../../queue-choice.ts'
-import { systems } from '../../stations.ts'
+import { providersInUse } from '../../queue-choice.ts'
 import { UsageError } from '../exit-codes.ts'
 import { newCommand, withExamples } from '../program.ts'
 import { allSettings, environmentOf, withCurrentDatabase } from '../settings.ts'
@@ -29,8 +28,7 @@ export function switchCommand(terminal: Terminal): Command {
       }
       terminal.out('restart every process, one after the other; nothing is lost on the way, whatever the order')
       const settings = allSettings({ ...env, QUEUE_TYPE: type })
-      const inUse = new Set<string>(systems.flatMap((system) => providersOf(system, settings, true)))
-      for (const line of await leftToDrain(terminal, command, inUse)) terminal.out(line)
+      for (const line of await leftToDrain(terminal, command, providersInUse(settings))) terminal.out(line)
     })
   return withExamples(command, ['headrace queues switch kafka', 'make switch-queue QUEUE=composite'])
 }

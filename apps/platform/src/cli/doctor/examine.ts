@@ -8,6 +8,7 @@ import type { LoadedEnvironment } from '../environment.ts'
 import { type Occupant, occupantOf } from '../running-file.ts'
 import { allSettings, storageSettings } from '../settings.ts'
 import { version } from '../version.ts'
+import { examineCarriers, examineFunction } from './carriers.ts'
 import { examineDataDirectory } from './data-directory.ts'
 import { examineDatabase } from './database.ts'
 import { broken, type Finding } from './finding.ts'
@@ -28,6 +29,8 @@ export async function examine(loaded: LoadedEnvironment, note: (line: string) =>
       ...consequences(loaded, settings),
       await examineTokens(settings),
       ...(await examinePorts(settings, occupant)),
+      ...(await examineCarriers(settings)),
+      ...(await examineFunction(settings)),
     )
   if (storage === undefined) return findings
   const { DATABASE_URL: databaseUrl, HEADRACE_DATA: dataDirectory } = storage
