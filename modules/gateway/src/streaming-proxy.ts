@@ -4,10 +4,13 @@ import { PlatformError } from '@headrace/runtime'
 import type { Dispatcher } from 'undici'
 import { forwardError, handedOn, passed } from './proxy.ts'
 import type { RemotePath } from './remote-modules.ts'
-import type { Upstream } from './upstream.ts'
+import { answerMs, type Upstream } from './upstream.ts'
 
-/** Longest time until an answer begins, in ms: longer than what a module waits for its workers. */
-const beginMs = 60_000
+/**
+ * Longest time until the answer to a write begins, in ms: longer than a module waits for its workers (ACK_TIMEOUT_MS), and
+ * shorter than the caller's connection may be idle, so that whoever waits in vain is told.
+ */
+const beginMs = 50_000
 /** Longest pause within an answer, in ms; streams show a sign of life every 15 s. */
 const pauseMs = 60_000
 
@@ -75,7 +78,8 @@ function asked(request: Request, reply: Reply) {
     path: request.url,
     headers: handedOn(request),
     body: request.body instanceof Buffer ? request.body : null,
-    headersTimeout: beginMs,
+    // Reads are answered soon, and go to the next replica.
+    headersTimeout: request.method === 'GET' ? answerMs : beginMs,
     bodyTimeout: pauseMs,
     signal: gone.signal,
   }

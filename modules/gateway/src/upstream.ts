@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici'
 
 /** Longest time until a replica answers, in ms: longer than it takes to settle a lost commit. */
-const answerMs = 15_000
+export const answerMs = 15_000
 /** Longest time until a connection stands, in ms. */
 const connectMs = 2_000
 

@@ -15,7 +15,7 @@ export const orderIntakeSettings = defineSettings({
   WORKER_GROUP: text({ default: 'order-workers', doc: 'The group of the order intake’s workers, on every carrier.' }),
   ACK_TIMEOUT_MS: durationMs({
     default: 30_000,
-    // Well before a connection counts as idle (60 s), here and at the gateway: it would be closed without an answer.
+    // Before the gateway gives up (50 s) and a connection counts as idle (60 s): it would be closed without an answer.
     max: 45_000,
     doc: 'Longest wait for the worker, in ms; then POST /orders answers 202 and the order is processed later.',
   }),
