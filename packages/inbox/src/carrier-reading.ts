@@ -6,9 +6,9 @@ import type { Delivery } from './types.ts'
 export interface CarrierReading {
   readonly transport: Transport
   /** The carrier's own partition: ours modulo its number. */
-  readonly partition: number
+  partition: number
   /** How many leases read this partition of the carrier. */
-  readonly sharers: number
+  sharers: number
   next: CarrierPosition | undefined
   /** The first position that was passed over because something before it is missing, and whose message it holds. */
   passed:
@@ -32,6 +32,13 @@ export async function isExhausted(
   } catch {
     return false
   }
+}
+
+/** Tells whether a batch is of a topic made anew since the reading last stood somewhere; then it stands nowhere. */
+export function isAnew(carrier: CarrierReading, { incarnation }: Batch): boolean {
+  if (carrier.next === undefined || carrier.next.incarnation === incarnation) return false
+  carrier.next = undefined
+  return true
 }
 
 /** Time in ms after which a carrier goes back to what it passed over, although nothing has arrived in between. */

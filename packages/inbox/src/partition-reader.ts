@@ -1,7 +1,7 @@
 import { backoffMs, hasCode, PlatformError, sleep } from '@headrace/runtime'
 import { type Batch, type CarriedMessage, logPartitions, type ReadFrom, type Transport } from '@headrace/transport'
 import { fenced, isFenced } from './batch.ts'
-import { type CarrierReading, isExhausted, moveAfter, type Progress, waitMs } from './carrier-reading.ts'
+import { type CarrierReading, isAnew, isExhausted, moveAfter, type Progress, waitMs } from './carrier-reading.ts'
 import { Turns } from './exclusion.ts'
 import { storable } from './foreign.ts'
 import { carrierPosition, endTrial, type Lane, type LanePlace, type LaneRun, openLane, takeLanes } from './lanes.ts'
@@ -87,6 +87,13 @@ export class PartitionReader implements LeaseHolder {
   }
 
   async #open(transport: Transport): Promise<CarrierReading> {
+    const next = transport.isLog ? undefined : await carrierPosition(this.#needs.database, this.#place, transport.name)
+    const part = await this.#partOf(transport)
+    return { transport, ...part, next, passed: undefined, holes: new Map(), again: new AbortController() }
+  }
+
+  /** What this lease reads of a carrier, which may have another number of partitions once its topic is made anew. */
+  async #partOf(transport: Transport): Promise<Pick<CarrierReading, 'partition' | 'sharers'>> {
     const lease = this.#place.partition
     const count = await transport.partitions(this.#place.topic)
     // One lease makes those that a wider carrier needs: all members see them when they next look at their shares.
@@ -95,8 +102,7 @@ export class PartitionReader implements LeaseHolder {
     // A lease beyond what this carrier has finds nothing of its own there, and has no say in what was passed.
     const isOwner = lease < Math.max(count, logPartitions)
     const sharers = isOwner ? Math.max(Math.ceil((logPartitions - partition) / count), 1) : Number.POSITIVE_INFINITY
-    const next = transport.isLog ? undefined : await carrierPosition(this.#needs.database, this.#place, transport.name)
-    return { transport, partition, sharers, next, passed: undefined, holes: new Map(), again: new AbortController() }
+    return { partition, sharers }
   }
 
   /** Repeats until it succeeds or reading ends: infrastructure that is away only takes time. */
@@ -125,12 +131,14 @@ export class PartitionReader implements LeaseHolder {
     carrier.again = new AbortController()
     const signal = AbortSignal.any([this.#signal, carrier.again.signal])
     const { topic, group } = this.#needs.rules
+    Object.assign(carrier, await this.#partOf(carrier.transport))
     for await (const batch of carrier.transport.read(topic, carrier.partition, this.#from(carrier), {
       signal,
       group,
     })) {
       try {
-        await this.#order.take(() => this.#offer(carrier, batch))
+        if (isAnew(carrier, batch)) carrier.again.abort()
+        else await this.#order.take(() => this.#offer(carrier, batch))
       } catch (error) {
         // Leaving the loop closes the read, which may be waiting for a next batch.
         carrier.again.abort()

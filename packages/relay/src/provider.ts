@@ -61,6 +61,11 @@ export class Provider {
     return this.#departures.next()
   }
 
+  /** Asks anew how many partitions the carrier has before it publishes on: the topic may be another now. */
+  forgetPartitions(): void {
+    this.#partitions = undefined
+  }
+
   /**
    * Publishes to the partition of the carrier that ours travels in, after what it is sent now. Rejects with a
    * `PublishError` or after the deadline: then the carrier may hold a prefix, all or none of them.

@@ -88,6 +88,7 @@ export async function startRelay(
       const seen = await untilAborted(incarnationOf(transport, topic, onError), signal)
       if (seen !== undefined && seen !== incarnation) {
         incarnation = seen
+        provider.forgetPartitions()
         for (const relay of running.values()) relay.again()
       }
       await sleep(watchMs, signal)
@@ -103,7 +104,11 @@ export async function startRelay(
     get partitions() {
       return leases.held
     },
-    backToGroups: (partition) => running.get(partition)?.backToGroups(),
+    backToGroups(partition) {
+      // What was carried may be where nobody reads it.
+      provider.forgetPartitions()
+      running.get(partition)?.backToGroups()
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -51,6 +51,27 @@ describe('a relay', () => {
     assert.equal(carrier.overlaps, 0)
   })
 
+  it('goes on where a topic was made anew with another number of partitions, and so does who reads it', async () => {
+    const counts: Counts = new Map()
+    const carrier = new TableCarrier(world.database, 'remade', 4)
+    await using _carriage = await world.carry('remade', [carrier])
+    const consumer = await world.consume('remade', [carrier])
+    const recreate = (count: number) => {
+      carrier.count = count
+      carrier.incarnation += 1
+    }
+    await produce(world.log, 'remade', counts, 2)
+    await effectsComplete(world, 'g-remade', counts)
+    recreate(16)
+    await consumer.stop()
+    await world.consume('remade', [carrier])
+    await produce(world.log, 'remade', counts, 2)
+    await effectsComplete(world, 'g-remade', counts)
+    recreate(3)
+    await produce(world.log, 'remade', counts, 2)
+    await effectsComplete(world, 'g-remade', counts)
+  })
+
   for (const mood of ['refuses', 'loses-answer', 'takes-half'] as const) {
     it(`lags behind a provider that ${mood}, catches up by itself and leaves each effect once`, async () => {
       const topic = `away-${mood}`

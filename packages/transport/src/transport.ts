@@ -45,7 +45,8 @@ export interface Batch {
  * - `read` yields every message held at or after `from`, in order, without end, until its signal aborts. A position
  *   that the carrier no longer holds starts at the first it does; another incarnation starts at the beginning.
  *   It reads ahead at most one batch, so that a slow consumer slows the carrier and fills no memory.
- * - Errors of the carrier end the iterator by throwing a `PlatformError`; the caller reads again with backoff.
+ * - Errors of the carrier end the iterator by throwing a `PlatformError`, as does a partition that a topic made anew has
+ *   not; the caller asks for the partitions and reads again with backoff.
  */
 export interface Transport extends AsyncDisposable {
   /** `postgres`, `memory`, `nats`, `kafka`: as in settings, statistics and tables. */
@@ -53,7 +54,7 @@ export interface Transport extends AsyncDisposable {
   readonly durability: Durability
   /** True when this is the log itself: appending is publishing, and positions are the log's offsets. */
   readonly isLog: boolean
-  /** Number of the carrier's partitions of a topic, fixed at first use. Our partition p travels in p mod n. */
+  /** Number n of the carrier's partitions of a topic, the same until it is made anew. Our partition p travels in p mod n. */
   partitions(topic: string): Promise<number>
   publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void>
   /**

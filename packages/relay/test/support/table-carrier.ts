@@ -1,5 +1,5 @@
 import type { Database } from '@headrace/database'
-import { Bell, sleep } from '@headrace/runtime'
+import { Bell, PlatformError, sleep } from '@headrace/runtime'
 import {
   type Batch,
   type CarriedMessage,
@@ -56,20 +56,21 @@ export class TableCarrier implements Transport {
   publishes = 0
   /** Time in ms that each message takes, one after the other over all partitions: a disk that syncs. */
   msPerMessage = 0
+  /** As the topic has them now; another number comes with another incarnation. */
+  count: number
   #disk: Promise<void> = Promise.resolve()
   readonly #database: Database
-  readonly #partitions: number
   readonly #busy = new Set<number>()
   readonly #stopping = new AbortController()
 
   constructor(database: Database, name = 'table', partitions = logPartitions) {
     this.#database = database
     this.name = name
-    this.#partitions = partitions
+    this.count = partitions
   }
 
   async partitions(): Promise<number> {
-    return this.#partitions
+    return this.count
   }
 
   async held(topic: string, partition: number): Promise<Held> {
@@ -94,6 +95,7 @@ export class TableCarrier implements Transport {
   }
 
   async #publish(topic: string, partition: number, messages: readonly OutgoingMessage[]): Promise<void> {
+    if (partition >= this.count) throw new PublishError('refused', this.#without(topic, partition))
     const mood = this.mood(messages)
     if (mood === 'refuses') throw new PublishError('refused', `${this.name} is away`)
     if (this.msPerMessage > 0) {
@@ -150,6 +152,7 @@ export class TableCarrier implements Transport {
     const ending = AbortSignal.any([signal, this.#stopping.signal])
     let at = from.kind === 'position' ? from.position : { incarnation: '', number: 1 }
     while (!ending.aborted) {
+      if (partition >= this.count) throw new PlatformError('QUEUE_UNAVAILABLE', this.#without(topic, partition))
       const incarnation = String(this.incarnation)
       const next = at.incarnation === incarnation ? at.number : 1
       const { rows } = await this.#database.query<CarriedRow>({
@@ -165,6 +168,10 @@ export class TableCarrier implements Transport {
       at = { incarnation, number: last.seq + 1 }
       yield { incarnation, messages: rows.map(toCarried), atEnd: rows.length < 256 }
     }
+  }
+
+  #without(topic: string, partition: number): string {
+    return `${topic} has ${this.count} partitions, none ${partition}`
   }
 
   async probe(): Promise<void> {}
