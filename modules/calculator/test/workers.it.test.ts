@@ -112,7 +112,7 @@ it('a request whose sender has gone, or wants no body, takes nothing with it', a
   gone.abort()
   assert.equal(await left, 'gone')
   await submit(calculator, '1+2')
-  assert.equal((await ask(`${calculator.internalUrl}/internal/task`, { method: 'HEAD' })).status, 404)
+  assert.equal((await ask(`${calculator.internalUrl}/internal/task`, { method: 'HEAD' })).status, 405)
   assert.equal((await pull(calculator.internalUrl, '?wait=5')).body.task.arg, '1+2')
 })
 
