@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { openDatabase } from '@headrace/database'
+import { untilTrue } from '@headrace/database/testing'
 import { type Answered, ask, ended, startCalculator, submit } from './support/calculator.ts'
 
 interface Task {
@@ -251,6 +253,25 @@ it('a cancelled expression takes its tasks from their workers', async () => {
   assert.equal((await answer(calculator.internalUrl, { id: task.id, lease: task.lease, result: 3 })).status, 409)
   assert.equal((await answer(calculator.internalUrl, { id: task.id, result: 3 })).status, 409)
   assert.equal((await pull(calculator.internalUrl)).status, 404)
+})
+
+it('while answers cannot be counted no task is leased to nobody; while tasks cannot be looked for that is said', async () => {
+  const told: string[] = []
+  await using calculator = await startCalculator({
+    env: { TIME_ADDITION_MS: '10', TASK_LEASE_MS: '60s', COMPUTING_POWER: '1' },
+    onError: (_, name) => told.push(name),
+  })
+  // Not under the module's role, which may not take functions away.
+  await using database = openDatabase({ url: calculator.url, maxConnections: 1, onError: () => {} })
+  const rename = (from: string, to: string) =>
+    database.query({ text: `alter function calculator.${from} rename to ${to}` })
+  await rename('answer_tasks', 'away')
+  const ids = [await submit(calculator, '1+2'), await submit(calculator, '3+4')]
+  await untilTrue('an answer was in vain', () => told.includes('calculator answers'))
+  await rename('away', 'answer_tasks')
+  for (const id of ids) assert.equal((await ended(calculator, id, 1, 30_000)).status, 'done')
+  await rename('make_progress', 'away')
+  assert.equal((await pull(calculator.internalUrl)).status, 500)
 })
 
 it('with INTERNAL_TOKEN only its bearers are workers', async () => {

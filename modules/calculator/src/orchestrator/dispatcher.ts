@@ -95,7 +95,10 @@ export class Dispatcher implements Running {
     })
   }
 
-  /** Leases tasks, waiting for the first; none when there is none in time. */
+  /**
+   * Leases tasks, waiting for the first; none when there is none in time. Who does not wait is told by a rejection that
+   * the database cannot be asked.
+   */
   take(request: PollRequest): Promise<readonly WorkerTask[]> {
     if (this.#isStopping || (request.isPassing && !this.#hasNews)) return Promise.resolve([])
     const poll = new Poll(request, (over) => {
@@ -210,6 +213,7 @@ export class Dispatcher implements Running {
     } catch (error) {
       onError(error, 'calculator dispatch')
       for (const { reject } of answers) reject(error)
+      for (const poll of polls) poll.fail(error)
       this.#deliver(polls, owners, [])
       this.#mayClaim = true
       return false

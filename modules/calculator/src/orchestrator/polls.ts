@@ -23,22 +23,27 @@ export class Poll {
   readonly isBrief: boolean
   readonly answer: Promise<readonly WorkerTask[]>
   readonly #waitMs: number
+  readonly #isPassing: boolean
   readonly #signal: AbortSignal | undefined
   readonly #resolve: (tasks: readonly WorkerTask[]) => void
+  readonly #reject: (error: unknown) => void
   readonly #onOver: (poll: Poll) => void
   readonly #timer: NodeJS.Timeout | undefined
   #isOffered = false
   #isOver: boolean
 
-  constructor({ max, worker, waitMs, isBrief = false, signal }: PollRequest, onOver: (poll: Poll) => void) {
-    const { promise, resolve } = Promise.withResolvers<readonly WorkerTask[]>()
+  constructor(request: PollRequest, onOver: (poll: Poll) => void) {
+    const { max, worker, waitMs, isPassing = false, isBrief = false, signal } = request
+    const { promise, resolve, reject } = Promise.withResolvers<readonly WorkerTask[]>()
     this.max = max
     this.worker = worker
     this.isBrief = isBrief
     this.answer = promise
     this.#waitMs = waitMs
+    this.#isPassing = isPassing
     this.#signal = signal
     this.#resolve = resolve
+    this.#reject = reject
     this.#onOver = onOver
     this.#isOver = false
     if (waitMs > 0) this.#timer = setTimeout(this.#end, waitMs)
@@ -62,6 +67,11 @@ export class Poll {
     if (tasks.length === 0 && !this.#isOver && this.#waitMs > 0) return true
     this.#finish(tasks)
     return false
+  }
+
+  /** The turn has failed: who has only asked whether there is a task must not hear that there is none. */
+  fail(error: unknown): void {
+    if (this.#waitMs === 0 && !this.#isPassing) this.#reject(error)
   }
 
   /** Answers with nothing, at once or when its turn has ended. */

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { errors } from '../contract.ts'
 import type { Answer, Verdict } from '../store/tasks.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { exchange } from './exchange.ts'
 import type { PollRequest } from './polls.ts'
 
 export interface TaskRouteNeeds {
@@ -87,12 +88,14 @@ export function addTaskRoutes(app: App, needs: TaskRouteNeeds): void {
     async (request, reply) => {
       const { tasks, id: only, ...given } = request.body
       const { claim } = request.query
-      if (tasks !== undefined && claim !== undefined) {
-        return exchange(dispatcher, tasks, asking(needs, request, { reply, most: claim }))
+      if (tasks === undefined) {
+        if (only === undefined) throw invalidRequest('id is missing')
+        return answerOne(dispatcher, { id: only, ...given })
       }
-      if (tasks !== undefined) return { tasks: await Promise.all(tasks.map((one) => statusOf(dispatcher, one))) }
-      if (only === undefined) throw invalidRequest('id is missing')
-      return answerOne(dispatcher, { id: only, ...given })
+      const counting = Promise.all(tasks.map((one) => statusOf(dispatcher, one)))
+      if (claim === undefined) return { tasks: await counting }
+      const { counted, next } = await exchange(dispatcher, counting, asking(needs, request, { reply, most: claim }))
+      return { tasks: counted, next }
     },
   )
 }
@@ -150,18 +153,6 @@ function goneSignal({ raw }: Reply): AbortSignal {
   if (raw.destroyed) gone.abort()
   raw.once('close', () => gone.abort())
   return gone.signal
-}
-
-/** Counts answers and leases what comes next, which is often what they have made ready. */
-async function exchange(dispatcher: Dispatcher, given: readonly GivenAnswer[], poll: Omit<PollRequest, 'waitMs'>) {
-  const [statuses, next] = await Promise.allSettled([
-    Promise.all(given.map((one) => statusOf(dispatcher, one))),
-    dispatcher.take({ ...poll, waitMs: 0, isPassing: true }),
-  ])
-  const tasks = next.status === 'fulfilled' ? next.value : []
-  if (statuses.status === 'fulfilled') return { tasks: statuses.value, next: tasks }
-  dispatcher.release(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
-  throw statuses.reason
 }
 
 async function answerOne(dispatcher: Dispatcher, given: GivenAnswer): Promise<{ ok: true }> {

@@ -1,4 +1,5 @@
 import type { Dispatcher } from '../orchestrator/dispatcher.ts'
+import { exchange } from '../orchestrator/exchange.ts'
 import type { OrchestratorLink, TaskReport } from './link.ts'
 
 /** How long a worker waits for a task before it asks again, in ms. */
@@ -23,10 +24,10 @@ export function localLink(
   return {
     take: (most, signal) => dispatcher.take({ max: maxOf(most), ...who, waitMs, signal }),
     async report(reports, most) {
-      const told = Promise.all(reports.map(tell))
-      const next = most > 0 ? dispatcher.take({ max: maxOf(most), ...who, waitMs: 0, isPassing: true }) : []
-      await told
-      return next
+      const telling = Promise.all(reports.map(tell))
+      if (most > 0) return (await exchange(dispatcher, telling, { max: maxOf(most), ...who })).next
+      await telling
+      return []
     },
     async lost(tasks) {
       const lost = await dispatcher.lost(tasks.map(({ id: taskId, lease }) => ({ taskId, lease })))
