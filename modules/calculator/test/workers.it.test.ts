@@ -2,23 +2,14 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { openDatabase } from '@headrace/database'
 import { untilTrue } from '@headrace/database/testing'
+import type { WorkerTask } from '../src/contract.ts'
+import { httpLink } from '../src/worker/http-link.ts'
 import { type Answered, ask, ended, startCalculator, submit } from './support/calculator.ts'
-
-interface Task {
-  readonly id: string
-  readonly operation: string
-  readonly arg1: number
-  readonly arg2: number
-  readonly arg: string
-  readonly operation_time: number
-  readonly lease: string
-  readonly lease_ms: number
-}
 
 const withoutWorkers = { only: 'calculator:orchestrator,calculator:api' }
 
 function pull(internalUrl: string, query = '') {
-  return ask<{ task: Task; tasks: Task[]; code?: string }>(`${internalUrl}/internal/task${query}`)
+  return ask<{ task: WorkerTask; tasks: WorkerTask[]; code?: string }>(`${internalUrl}/internal/task${query}`)
 }
 
 function answer(internalUrl: string, body: unknown) {
@@ -154,7 +145,9 @@ it('a worker that asks for more with its answers gets what they have made ready;
   for (const result of [3, 9, 5]) {
     seen.push(task.arg)
     const body = { tasks: [{ id: task.id, lease: task.lease, result }] }
-    const told: Answered<{ tasks: unknown; next: Task[] }> = await ask(`${internalUrl}/internal/task?claim=2`, { body })
+    const told: Answered<{ tasks: unknown; next: WorkerTask[] }> = await ask(`${internalUrl}/internal/task?claim=2`, {
+      body,
+    })
     assert.deepEqual(told.body.tasks, [{ id: task.id, status: 200 }])
     task = told.body.next[0] ?? task
   }
@@ -181,6 +174,18 @@ it('a worker can ask whether its tasks are still its own', async () => {
   assert.equal((await held(other)).body.lost.length, 2)
   await ask(`${calculator.publicUrl}/api/v1/expressions/${id}`, { user: 1, method: 'DELETE' })
   assert.deepEqual(new Set((await held()).body.lost), new Set(tasks.map(({ id }) => id)))
+})
+
+it('a worker of any COMPUTING_POWER hears of what it has lost', async () => {
+  await using calculator = await startCalculator(withoutWorkers)
+  const { internalUrl } = calculator
+  const id = await submit(calculator, '1+2')
+  const { task } = (await pull(internalUrl)).body
+  await ask(`${calculator.publicUrl}/api/v1/expressions/${id}`, { user: 1, method: 'DELETE' })
+  const link = httpLink({ url: internalUrl, worker: 'strong' })
+  const others = Array.from({ length: 1023 }, () => ({ ...task, id: crypto.randomUUID() }))
+  assert.deepEqual(await link.lost([...others, task]), [task])
+  await link.close()
 })
 
 it('a division by zero is called so, whatever a worker calls it', async () => {

@@ -14,6 +14,9 @@ export interface HttpLinkOptions {
 /** How long the orchestrator keeps a request that there is no task for, in s. */
 const waitS = 30
 
+/** Tasks that the orchestrator looks up in one request. */
+const mostHeld = 512
+
 /** The way to an orchestrator in another process. */
 export function httpLink({ url, worker, internalToken }: HttpLinkOptions): OrchestratorLink {
   const { origin, pathname } = new URL(url)
@@ -50,8 +53,13 @@ export function httpLink({ url, worker, internalToken }: HttpLinkOptions): Orche
     },
     async lost(tasks) {
       const held = tasks.map(({ id, lease }) => ({ id, lease }))
-      const { lost } = await post<{ readonly lost: readonly string[] }>(`${path}/held`, { tasks: held })
-      return tasks.filter(({ id }) => lost.includes(id))
+      const lost = new Set<string>()
+      for (let at = 0; at < held.length; at += mostHeld) {
+        const asked = { tasks: held.slice(at, at + mostHeld) }
+        const told = await post<{ readonly lost: readonly string[] }>(`${path}/held`, asked)
+        for (const id of told.lost) lost.add(id)
+      }
+      return tasks.filter(({ id }) => lost.has(id))
     },
     close: () => pool.destroy(),
   }
