@@ -1,5 +1,5 @@
 import type { Database } from '@headrace/database'
-import type { App, Request } from '@headrace/http-kit'
+import { type App, type Request, withOptionalBody } from '@headrace/http-kit'
 import { type Live, lastEventIdQuery, thatFitOneEvent } from '@headrace/live'
 import { PlatformError } from '@headrace/runtime'
 import { Type } from 'typebox'
@@ -23,6 +23,7 @@ export function addExpressionRoutes(app: App, needs: ExpressionsNeeds): void {
   addList(app, needs)
   addStream(app, needs)
   addOne(app, needs)
+  withOptionalBody(app, (scope) => addCancel(scope, needs))
 }
 
 function addList(app: App, { database }: ExpressionsNeeds): void {
@@ -63,7 +64,7 @@ function addStream(app: App, { database, live }: ExpressionsNeeds): void {
   )
 }
 
-function addOne(app: App, { database, live }: ExpressionsNeeds): void {
+function addOne(app: App, { database }: ExpressionsNeeds): void {
   const path = '/api/v1/expressions/:id'
   app.get(path, { config: { access }, schema: findSchema }, async (request) => {
     return { expression: expressionView(await found(database, request)) }
@@ -73,7 +74,10 @@ function addOne(app: App, { database, live }: ExpressionsNeeds): void {
     const isEnded = status === 'done' || status === 'failed'
     return { tasks: (await tasksOf(database, id)).map((row) => taskView(row, isEnded)) }
   })
-  app.delete(path, { config: { access }, schema: cancelSchema }, async (request, reply) => {
+}
+
+function addCancel(app: App, { database, live }: ExpressionsNeeds): void {
+  app.delete('/api/v1/expressions/:id', { config: { access }, schema: cancelSchema }, async (request, reply) => {
     const id = idOf(request)
     const wasFound = await database.inTransaction(
       async (tx) => {
