@@ -76,7 +76,10 @@ export function isConnectionError(error: unknown): boolean {
 /** Wraps connection errors once, at this package's boundary; every other error passes as it is. */
 export function wrapDatabaseError(error: unknown): unknown {
   const state = sqlState(error)
-  const gone = state === undefined ? isConnectionError(error) : ['08', '57P0', '53300'].some((c) => state.startsWith(c))
+  const gone =
+    state === undefined
+      ? isConnectionError(error)
+      : ['08', '25P03', '25P04', '57P0', '53300'].some((c) => state.startsWith(c))
   if (!gone || state === '57014') return error
   const reason = error instanceof Error ? error.message : String(error)
   return new PlatformError('DATABASE_UNAVAILABLE', `the database is not available: ${reason}`, { cause: error })

@@ -132,7 +132,7 @@ describe('isConnectionError', () => {
 })
 
 describe('wrapDatabaseError', () => {
-  for (const state of ['08006', '08P01', '57P01', '57P02', '57P03', '57P05', '53300']) {
+  for (const state of ['08006', '08P01', '25P03', '57P01', '57P02', '57P03', '57P05', '53300']) {
     it(`turns ${state} into DATABASE_UNAVAILABLE with its cause`, () => {
       const cause = withCode(state)
       const wrapped = wrapDatabaseError(cause)

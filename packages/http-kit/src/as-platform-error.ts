@@ -1,3 +1,4 @@
+import { isInfrastructureError, sqlState } from '@headrace/database'
 import { PlatformError, type PlatformErrorCode } from '@headrace/runtime'
 
 /** What the server framework says, in our words: its own texts are for developers. */
@@ -24,6 +25,10 @@ const byStatus: Readonly<Record<number, PlatformErrorCode>> = {
 /** Whatever was thrown, as an error with a code; what is not known is `INTERNAL`. The cause is kept. */
 export function asPlatformError(thrown: unknown): PlatformError {
   if (thrown instanceof PlatformError) return thrown
+  // A deadlock, a full disk: with a state of its own the server has said that nothing was done.
+  if (sqlState(thrown) !== undefined && isInfrastructureError(thrown)) {
+    return new PlatformError('DATABASE_UNAVAILABLE', 'the database cannot do it now', { cause: thrown })
+  }
   const { code, statusCode } = fields(thrown)
   const known = frameworkErrors[code]
   if (known !== undefined) return new PlatformError(known[0], known[1], { cause: thrown })

@@ -69,6 +69,19 @@ describe('errors', () => {
     assert.match(JSON.stringify(entry.error), /select \* from secrets.*at the root/)
   })
 
+  it('what the database cannot do just now is 503, and what it will never do is 500', async () => {
+    for (const [state, status] of [
+      ['40P01', 503],
+      ['53100', 503],
+      ['23502', 500],
+    ] as const) {
+      const { server } = await failingServer(Object.assign(new Error('said by the server'), { code: state }))
+      await using _ = server
+      const answer = await server.app.inject('/fails')
+      assert.deepEqual([state, answer.statusCode], [state, status])
+    }
+  })
+
   it('a thrown text, null or object is 500 too', async () => {
     for (const thrown of ['boo', null, undefined, { statusCode: 'x' }, 7]) {
       const { server } = await failingServer(thrown)
