@@ -64,22 +64,6 @@ const producedTopics: Partial<Record<StationName, (settings: PlatformSettings) =
   orderIntakeWorker: ({ ORDERS_ACK_TOPIC }) => [ORDERS_ACK_TOPIC],
 }
 
-/** The stations whose topics a station consumes. */
-const producersFor: Partial<Record<StationName, readonly StationName[]>> = {
-  orders: ['payments'],
-  payments: ['orders'],
-  orderIntakeApi: ['orderIntakeWorker'],
-  orderIntakeWorker: ['orderIntakeApi'],
-}
-
-/** Servers whose log a process reads besides its own databases: the addresses of producers that run elsewhere. */
-export function urlsElsewhere(stations: ReadonlySet<StationName>, settings: PlatformSettings): string[] {
-  const own = new Set([...stations].map((name) => databaseUrlOf(name, settings)))
-  const producers = [...stations].flatMap((name) => producersFor[name] ?? [])
-  const urls = producers.map((name) => databaseUrlOf(name, settings))
-  return [...new Set(urls)].filter((url) => url !== undefined && !own.has(url)).map(String)
-}
-
 /** One database and the stations on it. */
 export interface Place {
   /** Undefined: the embedded one. */

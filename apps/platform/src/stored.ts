@@ -36,7 +36,7 @@ export async function openStored(needs: ProcessNeeds, probes: PlatformContext['p
   if (redis !== undefined) probes['keyvalue'] = () => redis.probe()
   else for (const base of bases) probes[named('keyvalue', base, bases.length > 1)] = () => base.keyvalue.get('ready')
   addPoolMetrics(bases, metrics)
-  const logs = stack.use(await openLogs(bases, needs))
+  const logs = stack.use(openLogs(bases, needs, probes))
   const queues = stack.use(await openQueues(bases, logs, needs))
   for (const [name, probe] of queues.probes) probes[queues.probes.size > 1 ? `broker:${name}` : 'broker'] = probe
   const stations: Partial<Record<StationName, Station>> = {}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { testServer, untilTrue } from '@headrace/database/testing'
+import { testDatabase, testServer, untilTrue } from '@headrace/database/testing'
 import { get, post, testPlatform } from './support/platform.ts'
 
 describe('a database that goes away', { timeout: 240_000 }, () => {
@@ -55,5 +56,27 @@ describe('a database that goes away', { timeout: 240_000 }, () => {
       )
     }
     await untilTrue('it is ready', async () => (await get(`${running.at('gateway')}/ready`)).status === 200)
+  })
+
+  it('keeps no module with a database of its own from starting and from taking what it can', async () => {
+    await using server = await testServer()
+    await using own = await testDatabase()
+    const env = { DATABASE_URL: own.url, PAYMENTS_DATABASE_URL: (await testDatabase({ server: server.url })).url }
+    await server.stop()
+    await using api = await testPlatform({ only: 'orders:api', env })
+    assert.equal((await get(`${api.at('public')}/ready`)).status, 200)
+    await using orders = await testPlatform({ only: 'orders', env })
+    const url = orders.at('public')
+    const { status, body } = await post(`${url}/orders-api/orders`, { user_id: randomUUID() })
+    assert.deepEqual([status, body['status']], [201, 'created'])
+    const { broker, ...ready } = (await get(`${url}/ready`)).body
+    assert.deepEqual([ready['status'], ready['database'], broker], ['unavailable', 'ok', 'ok'])
+    assert.notEqual(ready['broker:payments'], 'ok')
+
+    await server.restart()
+    await using _payments = await testPlatform({ only: 'payments', env: { ...env, ORDERS_DATABASE_URL: own.url } })
+    const orderStatus = async () => (await get(`${url}/orders-api/orders/${body['id']}`)).body['status']
+    await untilTrue('its payment has failed', async () => (await orderStatus()) === 'payment_failed', 60_000)
+    await untilTrue('it is ready', async () => (await get(`${url}/ready`)).status === 200)
   })
 })

@@ -1,4 +1,4 @@
-import type { Database, WakeUps } from '@headrace/database'
+import { type Database, sqlState, type WakeUps } from '@headrace/database'
 import { firstOffsetOf, readHeads, readRange, retentionLock, startHeads } from '@headrace/log'
 import { type OnBackgroundError, PlatformError, sleep, startLoop } from '@headrace/runtime'
 import type { LogElsewhere, LogRange } from '@headrace/transport'
@@ -20,10 +20,13 @@ interface Place {
   readonly position: number
 }
 
-/** Opens the log of another database for reading. Rejects with what the database throws while it is away. */
-export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogElsewhere & AsyncDisposable> {
+/**
+ * The log of another database for reading. That may be away, or hold no log yet: reading then fails and is repeated by
+ * whoever reads. The log's id is empty until it was reached once.
+ */
+export function startLogElsewhere(needs: LogElsewhereNeeds): LogElsewhere & AsyncDisposable {
   const { database, onError } = needs
-  let id = await incarnationOf(database)
+  let id = ''
   const heads = startHeads(needs)
   const moved = new Map<string, Place>()
   const tell = async () => {
@@ -34,14 +37,17 @@ export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogEls
   const telling = startLoop({
     name: 'log elsewhere',
     async run(signal) {
-      await sleep(tellMs, signal)
-      if (signal.aborted) return
-      await tell()
       // A restored copy is another log.
       id = await incarnationOf(database)
+      await sleep(tellMs, signal)
+      if (!signal.aborted) await tell()
     },
     onError,
   })
+  // Readers compare their places with the id.
+  const reach = async () => {
+    if (id === '') id = await incarnationOf(database)
+  }
   return {
     get id() {
       return id
@@ -51,14 +57,20 @@ export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogEls
       if (records.length > 0 || !heads.reaches(range.topic, range.partition, range.from)) return records
       return readRange(database, id, { ...range, untilMs: Number.POSITIVE_INFINITY })
     },
-    firstOffset: (topic, partition) => firstOffsetOf(database, topic, partition),
+    async firstOffset(topic, partition) {
+      await reach()
+      return firstOffsetOf(database, topic, partition)
+    },
     heads: (topic) => readHeads(database, [topic]),
     available: (topic, partition, offset, signal) => heads.available(topic, partition, offset, signal),
     probe: (signal) => {
       signal.throwIfAborted()
       return incarnationOf(database).then(() => undefined)
     },
-    enter: (group, topic, partition) => enterGroup(database, group, topic, partition),
+    async enter(group, topic, partition) {
+      await reach()
+      await enterGroup(database, group, topic, partition)
+    },
     passed: (group, topic, partition, position) => {
       moved.set(`${group} ${topic} ${partition}`, { group, topic, partition, position })
     },
@@ -71,14 +83,22 @@ export async function openLogElsewhere(needs: LogElsewhereNeeds): Promise<LogEls
 }
 
 async function incarnationOf(database: Database): Promise<string> {
-  const { rows } = await database.query<{ id: string }>({
+  const noLog = (cause?: unknown) =>
+    new PlatformError('DATABASE_UNAVAILABLE', 'the other database holds no log yet', { cause })
+  const statement = {
     name: 'log-elsewhere.incarnation',
     text: 'select id from headrace.log_incarnation order by started_at desc limit 1',
+  }
+  const { rows } = await database.query<{ id: string }>(statement).catch((error: unknown) => {
+    throw undefinedStates.includes(sqlState(error) ?? '') ? noLog(error) : error
   })
   const [row] = rows
-  if (row === undefined) throw new PlatformError('DATABASE_UNAVAILABLE', 'the other database holds no log yet')
+  if (row === undefined) throw noLog()
   return row.id
 }
+
+/** The table is not made yet, or not even its schema. */
+const undefinedStates = ['42P01', '3F000']
 
 /** Under retention's own lock, so that neither misses the other. */
 async function enterGroup(database: Database, group: string, topic: string, partition: number): Promise<void> {

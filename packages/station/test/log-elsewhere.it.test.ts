@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { untilTrue } from '@headrace/database/testing'
+import { openDatabase, startWakeUps } from '@headrace/database'
+import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { startMembership } from '@headrace/inbox'
 import type { NewMessage } from '@headrace/log'
 import { postgresElsewhere } from '@headrace/transport'
-import { openLogElsewhere, type Station, station } from '../src/index.ts'
+import { type Station, startLogElsewhere, station } from '../src/index.ts'
 import { type TestStation, testStation } from '../src/testing/index.ts'
 
 type Tx = { query(statement: { text: string; values: unknown[] }): Promise<unknown> }
@@ -21,9 +22,9 @@ const message = (id: string): NewMessage => ({
 })
 
 /** The consumer's database, reading the log of the producer's. */
-async function consumerOf(producer: TestStation, own: TestStation) {
+async function consumerOf(producer: Pick<Station, 'database' | 'wakeUps'>, own: TestStation) {
   await using stack = new AsyncDisposableStack()
-  const log = stack.use(await openLogElsewhere({ database: producer.database, wakeUps: producer.wakeUps, onError }))
+  const log = stack.use(startLogElsewhere({ database: producer.database, wakeUps: producer.wakeUps, onError }))
   const carrier = stack.use(postgresElsewhere(log))
   const { database, wakeUps } = own
   const membership = stack.use(startMembership({ database, wakeUps, onError }))
@@ -62,6 +63,22 @@ it('a consumer in another database handles each message once, also what came whi
   await append(producer, idsFrom('c'))
   // The primary key would fail a second time.
   await untilTrue('all 120', async () => (await effects()).length === 120, 20_000)
+})
+
+it('a consumer starts before the other database holds a log, and handles what is appended once it does', async () => {
+  await using place = await testDatabase()
+  await using own = await testStation()
+  const connection = { url: place.url, maxConnections: 3 }
+  await using database = openDatabase(connection)
+  await using wakeUps = startWakeUps(connection)
+  const handled: string[] = []
+  const handle = (_tx: Tx, messages: Ids) => void handled.push(...messages.map(({ id }) => id))
+  await using consumer = await consumerOf({ database, wakeUps }, own)
+  await using _running = await consumer.consume({ group: 'g', topic: 'things', handle })
+  await using producer = await testStation({ url: place.url })
+  await producer.produces('things')
+  await append(producer, idsFrom('a'))
+  await untilTrue('all 40', () => handled.length === 40, 20_000)
 })
 
 it('the producer knows how far the consumer is, so that retention keeps what it has not handled', async () => {
