@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '@headrace/database'
-import { type Log, retentionLock } from '@headrace/log'
+import { type Log, pastOf, retentionLock } from '@headrace/log'
 import type { CarrierPosition } from '@headrace/transport'
 import type { QueueName } from './parking-store.ts'
 import type { Delivery } from './types.ts'
@@ -79,19 +79,20 @@ export async function openLane(
 /**
  * Records a group's lanes over the log of this database, once, before anything is read: from then on retention keeps
  * what they have not passed. Under retention's own lock, so that neither misses the other. A lane over a new incarnation
- * of the log goes on where the one over the old stood, but not beyond the head that the copy was found with.
+ * of the log goes on where the latest one stood, but not beyond any head that a copy since was found with.
  */
 export async function declareLogLanes(database: Database, log: Log, { group, topic }: QueueName): Promise<void> {
   await database.inTransaction(async (tx) => {
     await tx.query({ text: `select pg_advisory_xact_lock(${retentionLock})` })
     await tx.query({
-      text: `insert into headrace.lane (group_name, topic, partition, origin, position)
+      text: `with recursive ${pastOf('$3')}
+             insert into headrace.lane (group_name, topic, partition, origin, position)
              select $1, $2, h.partition, $3::text, coalesce(
-               (select least(old.position, (i.predecessor_heads ->> (h.topic || '/' || h.partition))::bigint - 1)
-                from headrace.log_incarnation i
-                join headrace.lane old on old.origin = i.predecessor::text and old.group_name = $1
+               (select least(old.position, (select min((p.heads ->> (h.topic || '/' || h.partition))::bigint) - 1
+                                            from past p where p.n <= past.n))
+                from past join headrace.lane old on old.origin = past.origin and old.group_name = $1
                   and old.topic = h.topic and old.partition = h.partition
-                where i.id::text = $3),
+                order by past.n limit 1),
                coalesce((select min("offset") from headrace.log l
                          where l.topic = h.topic and l.partition = h.partition), h.next_offset) - 1)
              from headrace.log_head h where h.topic = $2

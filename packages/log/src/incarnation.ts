@@ -30,3 +30,11 @@ export async function currentIncarnation(database: Database): Promise<string> {
     return id
   })
 }
+
+/**
+ * SQL after `with recursive`: `past (origin, n, heads)` has the incarnations before the log with this id (a parameter),
+ * the latest as n = 1, each with the next offsets that its successor found, by `topic/partition`.
+ */
+export const pastOf = (id: string) => `past (origin, n, heads) as (
+  select predecessor::text, 1, predecessor_heads from headrace.log_incarnation where id::text = ${id} union all
+  select i.predecessor::text, n + 1, i.predecessor_heads from past join headrace.log_incarnation i on i.id::text = origin)`

@@ -1,7 +1,7 @@
 export type { Appended, NewMessage } from './append.ts'
 export { decodeHeaders, encodeHeaders } from './append.ts'
 export { type Heads, readHeads, startHeads } from './heads.ts'
-export { currentIncarnation } from './incarnation.ts'
+export { currentIncarnation, pastOf } from './incarnation.ts'
 export { type LogNeeds, type LogOptions, logDefaults, logMigrations, openLog } from './log.ts'
 export { firstOffsetOf, readRange } from './read.ts'
 export { dropPassedChildren, heldSince, retentionLock } from './retention.ts'

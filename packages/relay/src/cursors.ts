@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '@headrace/database'
-import { retentionLock } from '@headrace/log'
+import { pastOf, retentionLock } from '@headrace/log'
 
 /** One provider's relay of one topic of this database's log. */
 export interface RelayPlace {
@@ -36,8 +36,8 @@ const lost = `coalesce((select min("offset") from headrace.log l where l.topic =
 /**
  * Makes the cursors of a provider that was never used for a topic, behind the least position that any group or relay
  * has recorded (none: at the head), and takes up those of one that was. One over an older incarnation of the log goes
- * on where it stood, but not beyond the head that the copy was found with. Under retention's own lock, so that neither
- * misses the other.
+ * on where it stood, but not beyond any head that a copy since was found with. Under retention's own lock, so that
+ * neither misses the other.
  */
 export async function declareCursors(database: Database, place: RelayPlace, logId: string): Promise<void> {
   await database.inTransaction(async (tx) => {
@@ -54,16 +54,16 @@ export async function declareCursors(database: Database, place: RelayPlace, logI
       values: [place.provider, place.topic, logId],
     })
     await tx.query({
-      text: `update headrace.relay_cursor c set active = true, origin = $3, position = start.position,
+      text: `with recursive ${pastOf('$3')}
+             update headrace.relay_cursor c set active = true, origin = $3, position = start.position,
                base = case when start.position > c.position then start.position else least(c.base, start.position) end
              from headrace.log_head h
              cross join lateral (
-               select (i.predecessor_heads ->> (h.topic || '/' || h.partition))::bigint - 1 as last
-               from headrace.log_incarnation i where i.id::text = $3) as found,
-             lateral (select greatest(${lost}, case when own.origin = $3 then own.position
-                                                    else least(own.position, coalesce(found.last, own.position)) end) as position
-                      from headrace.relay_cursor own
-                      where own.provider = $1 and own.topic = h.topic and own.partition = h.partition) as start
+               select greatest(${lost}, case when own.origin = $3 then own.position else least(own.position,
+                 (select min((p.heads ->> (h.topic || '/' || h.partition))::bigint) - 1 from past p
+                  where not exists (select from past q where q.origin = own.origin and q.n < p.n))) end) as position
+               from headrace.relay_cursor own
+               where own.provider = $1 and own.topic = h.topic and own.partition = h.partition) as start
              where h.topic = $2 and c.provider = $1 and c.topic = h.topic and c.partition = h.partition
                and (not c.active or c.origin <> $3)`,
       values: [place.provider, place.topic, logId],

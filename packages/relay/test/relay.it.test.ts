@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { untilTrue } from '@headrace/database/testing'
-import { memoryTransport } from '@headrace/transport'
+import { memoryTransport, postgresTransport } from '@headrace/transport'
 import { relayStatus } from '../src/index.ts'
 import { TableCarrier } from './support/table-carrier.ts'
 import {
@@ -315,4 +315,38 @@ describe('a relay', () => {
     })
     return rows[0]?.count ?? 0
   }
+})
+
+/** What a database looks like that was restored without the last third of its log. */
+async function loseThird({ database }: Member): Promise<void> {
+  await database.query({
+    text: `delete from headrace.log l using headrace.log_head h
+           where h.topic = l.topic and h.partition = l.partition and l."offset" > (h.next_offset - 1) * 2 / 3`,
+  })
+  await database.query({ text: 'update headrace.log_head set next_offset = (next_offset - 1) * 2 / 3 + 1' })
+}
+
+it('a group and a relay that were away while the log was restored twice go on where it began to differ', async () => {
+  const counts: Counts = new Map()
+  await using world = await openWorld()
+  const carrier = new TableCarrier(world.database)
+  const copied = () => world.database.query({ text: `update headrace.log_incarnation set cluster = 'another'` })
+  await world.carry('t', [carrier])
+  await world.consume('t', [postgresTransport(world.log)])
+  await produce(world.log, 't', counts, 3)
+  await effectsComplete(world, 'g-t', counts)
+  await relayed(world, 't', 'table')
+  await world.letGo()
+  await loseThird(world)
+  await copied()
+  await using first = await joinWorld(world.url)
+  await produce(first.log, 't', counts, 2)
+  await copied()
+  await using second = await joinWorld(world.url)
+  await second.carry('t', [carrier])
+  await second.consume('t', [postgresTransport(second.log)])
+  await effectsComplete(second, 'g-t', counts)
+  await relayed(second, 't', 'table')
+  const carriedIds = (await carrier.contents('t')).map(({ id }) => id)
+  assert.deepEqual(carriedIds.toSorted(), keys.flatMap((key) => [1, 2, 3, 4, 5].map((n) => `${key}#${n}`)).toSorted())
 })
