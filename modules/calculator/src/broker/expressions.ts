@@ -18,19 +18,28 @@ export interface ExpressionsHandlerNeeds {
   readonly onTasks: () => void
 }
 
+/** Tasks in one insert, or those of one expression: a batch of large ones has many times more than its bytes. */
+const mostTasks = 10_000
+
 /** Makes the tasks of expressions, and the rows of those that came without one. */
 export function expressionsHandler({ live, limitBytes, onTasks }: ExpressionsHandlerNeeds) {
   return async (tx: LogTransaction, deliveries: readonly Delivery[]): Promise<void> => {
-    const tasks: NewTasks[] = []
+    const made: NewTasks[] = []
+    let tasks = 0
     for (const delivery of deliveries) {
       const message = readTask(delivery)
       const graph = graphOf(message.expression, limitBytes)
-      const made = await (message.exprId === undefined
+      const one = await (message.exprId === undefined
         ? makeRow(tx, message, graph)
         : completeRow(tx, { ...message, exprId: message.exprId }, graph, delivery))
-      if (made !== undefined) tasks.push(made)
+      if (one === undefined) continue
+      made.push(one)
+      tasks += one.graph.steps.length
+      if (tasks < mostTasks) continue
+      await insertTasks(tx, made.splice(0))
+      tasks = 0
     }
-    await insertTasks(tx, tasks)
+    await insertTasks(tx, made)
     await publishChanges(tx, live)
     tx.afterCommit(onTasks)
   }
