@@ -66,8 +66,10 @@ async function committed(database: Queryable, id: string): Promise<boolean> {
 export async function sweepMarkers(database: Queryable): Promise<number> {
   const { rowCount } = await database.query({
     name: 'marker.sweep',
-    text: `delete from headrace.commit_marker where id in (
-             select id from headrace.commit_marker where at < now() - interval '1 hour' limit 10000)`,
+    // A plan made while there are few would read all of them later.
+    replan: true,
+    text: `delete from headrace.commit_marker where id = any(array(
+             select id from headrace.commit_marker where at < now() - interval '1 hour' order by at limit 10000))`,
   })
   return rowCount
 }

@@ -106,12 +106,14 @@ export async function forgetKey(tx: Queryable, id: Buffer): Promise<void> {
 export async function sweepKeys(tx: Queryable, limit: number): Promise<number> {
   const { rows } = await tx.query({
     name: 'idempotency-sweep',
+    // A plan made while there are few keys would read all of them later.
+    replan: true,
     // Skips rows that another replica is sweeping.
     text: `
-      delete from headrace.idempotency_key where id in (
+      delete from headrace.idempotency_key where id = any(array(
         select id from headrace.idempotency_key where created_at < now() - make_interval(hours => $1)
         order by created_at limit $2 for update skip locked
-      ) returning 1`,
+      )) returning 1`,
     values: [keyRetentionHours, limit],
   })
   return rows.length

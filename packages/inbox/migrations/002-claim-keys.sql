@@ -1,6 +1,8 @@
 -- Claims keys that are due and free, with their first messages and each head's first trial. In a function, so that its
 -- plan is kept and reads by the indices, also one that was made while the tables were empty.
 --
+-- `now()`, because no index serves what clock_timestamp() is compared with: all that waits for later would be read.
+--
 -- A key that another has claimed and given back since this statement's snapshot comes without messages, because what the
 -- snapshot shows of them may be done.
 create function headrace.claim_keys(of_group text, of_topic text, by_owner uuid, most int, heads_at_once int)
@@ -17,7 +19,7 @@ begin
     where k.group_name = of_group and k.topic = of_topic and k.key = any(array(
       select key from headrace.parked_key
       where group_name = of_group and topic = of_topic and state = 'ready' and owner is null
-        and next_try_at <= clock_timestamp()
+        and next_try_at <= now()
       order by next_try_at limit most for no key update skip locked))
     returning k.key, k.claim),
   heads as (

@@ -80,10 +80,12 @@ export async function findResult(database: Queryable, messageId: string): Promis
 export async function sweepResults(database: Queryable, heldSince: Date | undefined, limit: number): Promise<number> {
   const { rowCount } = await database.query({
     name: 'pipeline.sweep-results',
+    // A plan made while there are few results would read all of them later.
+    replan: true,
     // Skips rows that another replica is sweeping.
-    text: `delete from pipeline.result where message_id in (
+    text: `delete from pipeline.result where message_id = any(array(
              select message_id from pipeline.result where processed_at < $1::timestamptz
-             order by processed_at limit $2 for update skip locked)`,
+             order by processed_at limit $2 for update skip locked))`,
     values: [heldSince, limit],
   })
   return rowCount
