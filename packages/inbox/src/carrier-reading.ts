@@ -21,10 +21,8 @@ export interface CarrierReading {
 }
 
 /** Tells whether a carrier was read to its end, or to a hole; one that does not say may still bring anything. */
-export async function isExhausted(
-  { transport, partition, passed, next }: CarrierReading,
-  topic: string,
-): Promise<boolean> {
+export async function isExhausted(carrier: CarrierReading, topic: string): Promise<boolean> {
+  const { transport, partition, passed, next } = carrier
   if (passed !== undefined) return true
   try {
     const { incarnation, first, end } = await transport.held(topic, partition)
@@ -52,11 +50,8 @@ export function waitMs(vain: number): number {
 }
 
 /** Where another carrier than the log is read on after this message; nowhere new while something was passed over. */
-export function moveAfter(
-  { transport, passed }: CarrierReading,
-  { incarnation }: Batch,
-  last: Delivery | undefined,
-): CarrierMove | undefined {
+export function moveAfter(carrier: CarrierReading, { incarnation }: Batch, last?: Delivery): CarrierMove | undefined {
+  const { transport, passed } = carrier
   if (transport.isLog || passed !== undefined || last === undefined) return undefined
   return { carrier: transport.name, next: { incarnation, number: last.position + 1 } }
 }

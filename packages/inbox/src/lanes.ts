@@ -176,11 +176,7 @@ export async function endTrial(database: Queryable, lane: Lane): Promise<void> {
 }
 
 /** Where a group resumes in a carrier that is not the log. */
-export async function carrierPosition(
-  database: Queryable,
-  place: LanePlace,
-  carrier: string,
-): Promise<CarrierPosition | undefined> {
+export async function carrierPosition(database: Queryable, place: LanePlace, carrier: string) {
   const { rows } = await database.query<CarrierPosition>({
     name: 'carrier.position',
     text: `select incarnation, next_number as number from headrace.carrier_position

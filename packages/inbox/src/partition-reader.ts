@@ -132,10 +132,8 @@ export class PartitionReader implements LeaseHolder {
     const signal = AbortSignal.any([this.#signal, carrier.again.signal])
     const { topic, group } = this.#needs.rules
     Object.assign(carrier, await this.#partOf(carrier.transport))
-    for await (const batch of carrier.transport.read(topic, carrier.partition, this.#from(carrier), {
-      signal,
-      group,
-    })) {
+    const batches = carrier.transport.read(topic, carrier.partition, this.#from(carrier), { signal, group })
+    for await (const batch of batches) {
       try {
         if (isAnew(carrier, batch)) carrier.again.abort()
         else await this.#order.take(() => this.#offer(carrier, batch))
@@ -214,12 +212,22 @@ export class PartitionReader implements LeaseHolder {
    */
   async #laneFrom({ origin, spot }: Delivery): Promise<Lane | undefined> {
     const { offset } = spot
+    const inherited = origin && !this.#unopened.has(origin.log) ? await this.#inherited(origin.log) : undefined
+    if (inherited !== undefined) return this.#openLane(spot.origin, inherited)
     const begins = origin?.base === undefined || offset === origin.base + 1
     const isFirst = offset === 1 || (begins && this.#needs.carriers.length === 1)
     if (origin === undefined || isFirst) return this.#openLane(spot.origin, offset - 1)
     const first = Math.min(this.#unopened.get(spot.origin)?.first ?? offset, offset)
     this.#unopened.set(spot.origin, { first, base: origin.base })
     return undefined
+  }
+
+  /** Where the lane of a log goes on that was restored from one with a lane here. */
+  async #inherited(log: string): Promise<number | undefined> {
+    const { topic, partition } = this.#place
+    const past = await Promise.all(this.#needs.carriers.map((carrier) => carrier.past?.(log, topic, partition) ?? []))
+    const found = past.flat().find(({ origin }) => this.#lanes.has(origin))
+    return found && Math.min(this.#lanes.get(found.origin)?.position ?? 0, found.last)
   }
 
   async #openLane(origin: string, position: number): Promise<Lane> {

@@ -1,7 +1,7 @@
 import { type Database, sqlState, type WakeUps } from '@headrace/database'
-import { firstOffsetOf, readHeads, readRange, retentionLock, startHeads } from '@headrace/log'
+import { firstOffsetOf, pastOf, readHeads, readRange, retentionLock, startHeads } from '@headrace/log'
 import { type OnBackgroundError, PlatformError, sleep, startLoop } from '@headrace/runtime'
-import type { LogElsewhere, LogRange } from '@headrace/transport'
+import type { LogElsewhere, LogRange, PastLog } from '@headrace/transport'
 
 /** What is needed of the other database: a role that may read the log, LISTEN, and write `headrace.log_reader`. */
 export interface LogElsewhereNeeds {
@@ -27,6 +27,7 @@ interface Place {
 export function startLogElsewhere(needs: LogElsewhereNeeds): LogElsewhere & AsyncDisposable {
   const { database, onError } = needs
   let id = ''
+  let replaced = new AbortController()
   const heads = startHeads(needs)
   const moved = new Map<string, Place>()
   const tell = async () => {
@@ -34,11 +35,18 @@ export function startLogElsewhere(needs: LogElsewhereNeeds): LogElsewhere & Asyn
     moved.clear()
     await tellPlaces(database, places)
   }
+  const look = async () => {
+    const now = await incarnationOf(database)
+    if (now === id) return
+    // A restored copy is another log: nobody waits on for what would come next in the old one.
+    id = now
+    replaced.abort()
+    replaced = new AbortController()
+  }
   const telling = startLoop({
     name: 'log elsewhere',
     async run(signal) {
-      // A restored copy is another log.
-      id = await incarnationOf(database)
+      await look()
       await sleep(tellMs, signal)
       if (!signal.aborted) await tell()
     },
@@ -46,27 +54,34 @@ export function startLogElsewhere(needs: LogElsewhereNeeds): LogElsewhere & Asyn
   })
   // Readers compare their places with the id.
   const reach = async () => {
-    if (id === '') id = await incarnationOf(database)
+    if (id === '') await look()
   }
   return {
     get id() {
       return id
     },
     async read(range: LogRange) {
-      const records = await readRange(database, id, range)
-      if (records.length > 0 || !heads.reaches(range.topic, range.partition, range.from)) return records
-      return readRange(database, id, { ...range, untilMs: Number.POSITIVE_INFINITY })
+      const of = id
+      let records = await readRange(database, of, range)
+      if (records.length === 0 && heads.reaches(range.topic, range.partition, range.from)) {
+        records = await readRange(database, of, { ...range, untilMs: Number.POSITIVE_INFINITY })
+      }
+      // What a copy holds must not pass for the old log's: it would come again as the copy's.
+      if (records.length > 0) await look()
+      return of === id ? records : []
     },
     async firstOffset(topic, partition) {
       await reach()
       return firstOffsetOf(database, topic, partition)
     },
     heads: (topic) => readHeads(database, [topic]),
-    available: (topic, partition, offset, signal) => heads.available(topic, partition, offset, signal),
+    available: (topic, partition, offset, signal) =>
+      heads.available(topic, partition, offset, AbortSignal.any([signal, replaced.signal])),
     probe: (signal) => {
       signal.throwIfAborted()
       return incarnationOf(database).then(() => undefined)
     },
+    past: (log, topic, partition) => pastLogs(database, log, `${topic}/${partition}`),
     async enter(group, topic, partition) {
       await reach()
       await enterGroup(database, group, topic, partition)
@@ -99,6 +114,17 @@ async function incarnationOf(database: Database): Promise<string> {
 
 /** The table is not made yet, or not even its schema. */
 const undefinedStates = ['42P01', '3F000']
+
+async function pastLogs(database: Database, log: string, place: string): Promise<PastLog[]> {
+  const { rows } = await database.query<PastLog>({
+    name: 'log-elsewhere.past',
+    text: `with recursive ${pastOf('$1')}
+           select origin, min((heads ->> $2)::bigint) over (order by n) - 1 as last from past
+           where heads ? $2 order by n`,
+    values: [log, place],
+  })
+  return rows
+}
 
 /** Under retention's own lock, so that neither misses the other. */
 async function enterGroup(database: Database, group: string, topic: string, partition: number): Promise<void> {

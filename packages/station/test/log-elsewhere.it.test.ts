@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { openDatabase, startWakeUps } from '@headrace/database'
 import { testDatabase, untilTrue } from '@headrace/database/testing'
 import { startMembership } from '@headrace/inbox'
-import type { NewMessage } from '@headrace/log'
+import { currentIncarnation, type NewMessage } from '@headrace/log'
 import { postgresElsewhere } from '@headrace/transport'
 import { type Station, startLogElsewhere, station } from '../src/index.ts'
 import { type TestStation, testStation } from '../src/testing/index.ts'
@@ -100,4 +100,47 @@ it('the producer knows how far the consumer is, so that retention keeps what it 
   assert.equal((await told())?.behind, 40)
   gate.resolve()
   await untilTrue('the positions are told', async () => (await told())?.behind === 0, 20_000)
+})
+
+it('a consumer goes on where the other database was restored to, without what it has handled and with all that is new', async () => {
+  await using producer = await testStation()
+  await using own = await testStation()
+  await producer.produces('things')
+  await own.database.query({ text: 'create table effect (n bigserial, id text)' })
+  const handle = async (tx: Tx, messages: Ids) => {
+    const values = [messages.map(({ id }) => id)]
+    await tx.query({ text: 'insert into effect (id) select unnest($1::text[])', values })
+  }
+  const effects = async () =>
+    (await own.database.query<{ id: string }>({ text: 'select id from effect order by n' })).rows.map(({ id }) => id)
+  const restore = async () => {
+    await producer.database.query({ text: `update headrace.log_incarnation set cluster = 'another'` })
+    return currentIncarnation(producer.database)
+  }
+  await append(producer, idsFrom('a'))
+  {
+    await using consumer = await consumerOf(producer, own)
+    await using _running = await consumer.consume({ group: 'g', topic: 'things', handle })
+    await untilTrue('the first 40', async () => (await effects()).length === 40, 20_000)
+  }
+  await restore()
+  await restore()
+  await using consumer = await consumerOf(producer, own)
+  await using _running = await consumer.consume({ group: 'g', topic: 'things', handle })
+  await append(producer, idsFrom('b'))
+  await untilTrue('the next 40', async () => (await effects()).includes('b39'), 20_000)
+  const origin = await restore()
+  await append(producer, idsFrom('c'))
+  const isFollowed = async () =>
+    (await own.database.query({ text: 'select from headrace.lane where origin = $1', values: [origin] })).rows.length >
+    0
+  await untilTrue('the copy is noticed', isFollowed, 20_000)
+  await untilTrue('40 more', async () => new Set(await effects()).size === 120, 20_000)
+  // The next copy has only the first message of each partition.
+  await producer.database.query({ text: 'delete from headrace.log where "offset" > 1' })
+  await producer.database.query({ text: 'update headrace.log_head set next_offset = least(next_offset, 2)' })
+  await restore()
+  await append(producer, idsFrom('d'))
+  await untilTrue('all 160', async () => new Set(await effects()).size === 160, 20_000)
+  assert.deepEqual((await effects()).toSorted(), ['a', 'b', 'c', 'd'].flatMap(idsFrom).toSorted())
 })

@@ -1,11 +1,13 @@
 import type { CarrierPosition } from './message.ts'
 import { postgresTransport, type ReadableLog } from './postgres.ts'
-import type { ReadOptions, Transport } from './transport.ts'
+import type { PastLog, ReadOptions, Transport } from './transport.ts'
 
 /** A log in another database, which keeps what the groups that it knows of have not passed. */
 export interface LogElsewhere extends ReadableLog {
   /** Makes a group known there; what it has not passed is kept from then on. */
   enter(group: string, topic: string, partition: number): Promise<void>
+  /** As `Transport.past`. */
+  past(log: string, topic: string, partition: number): Promise<readonly PastLog[]>
   /** Takes note that a group has handled everything up to and including this offset. It may be told late. */
   passed(group: string, topic: string, partition: number, position: number): void
 }
@@ -25,6 +27,7 @@ export function postgresElsewhere(log: LogElsewhere): Transport {
     passed(group: string, topic: string, partition: number, next: CarrierPosition) {
       if (next.incarnation === log.id) log.passed(group, topic, partition, next.number - 1)
     },
+    past: (id, topic, partition) => log.past(id, topic, partition),
     stop: () => inner.stop(),
     [Symbol.asyncDispose]: () => inner.stop(),
   }

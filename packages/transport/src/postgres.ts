@@ -16,7 +16,7 @@ export interface LogRange {
 
 /** What this driver needs of a log: its records, and to be told when there are more. */
 export interface ReadableLog {
-  /** The log's incarnation. */
+  /** The log's incarnation. When it changes, `available` resolves. */
   readonly id: string
   /** Records in order, as many as fit; none when the log ends before `from`. */
   read(range: LogRange): Promise<readonly CarriedMessage[]>
@@ -71,14 +71,21 @@ async function* readLog(
 ): AsyncGenerator<Batch> {
   const maxMessages = options.maxMessages ?? readDefaults.maxMessages
   const maxBytes = options.maxBytes ?? readDefaults.maxBytes
-  const known = from.kind === 'position' && from.position.incarnation === log.id
+  let { id } = log
+  const known = from.kind === 'position' && from.position.incarnation === id
   let next = known ? from.position.number : await log.firstOffset(topic, partition)
   let sinceMs = known ? (from.atMs ?? 0) : 0
   let atEnd = false
   while (true) {
     // At the end the head is waited for instead of asking in vain: a message that comes alone costs no second read.
-    if (atEnd) await log.available(topic, partition, next, options.signal)
+    if (atEnd && log.id === id) await log.available(topic, partition, next, options.signal)
     if (options.signal.aborted) return
+    // A copy, which may lack what was read here: another log.
+    if (log.id !== id) {
+      id = log.id
+      next = await log.firstOffset(topic, partition)
+      sinceMs = 0
+    }
     const messages = await log.read({ topic, partition, from: next, sinceMs, maxMessages, maxBytes })
     const last = messages.at(-1)
     if (last === undefined) {
@@ -94,7 +101,7 @@ async function* readLog(
     next = last.position + 1
     sinceMs = last.at
     atEnd = messages.length < maxMessages && !mayBeCut(messages, maxBytes)
-    yield { incarnation: log.id, messages, atEnd }
+    yield { incarnation: id, messages, atEnd }
   }
 }
 

@@ -70,6 +70,8 @@ export interface Transport extends AsyncDisposable {
    * free its memory. It may come late or never.
    */
   passed?(group: string, topic: string, partition: number, next: CarrierPosition): void
+  /** What a log was restored from, the latest first, where the carrier knows it. */
+  past?(log: string, topic: string, partition: number): Promise<readonly PastLog[]>
   /** Asks the carrier whether it serves, without side effects; throws a `PlatformError` that says what is wrong. */
   probe(signal: AbortSignal): Promise<void>
   /** Ends all reads, waits for publishes in flight, and releases what the driver holds. */
@@ -81,6 +83,12 @@ export interface Held {
   readonly incarnation: string
   readonly first: number
   readonly end: number
+}
+
+/** A log before it was restored, and the last offset of a partition that every copy since was found with. */
+export interface PastLog {
+  readonly origin: string
+  readonly last: number
 }
 
 /** From where to read: a position, or the beginning of what the carrier still holds. */
