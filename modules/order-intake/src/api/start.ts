@@ -1,3 +1,4 @@
+import { admission } from '@headrace/http-kit'
 import type { Running } from '@headrace/runtime'
 import { v7 } from 'uuid'
 import type { OrderIntakeApiContext } from '../context.ts'
@@ -11,6 +12,9 @@ import { orderPlacing } from './place-orders.ts'
 
 /** All replicas share the acknowledgements; who waits at another one learns of it by a hint or in the database. */
 const ackGroup = 'order-intake-api'
+
+/** Orders in flight, most of them waiting for their acknowledgement; beyond it they are refused unread. */
+const mostInFlight = 4096
 
 /** Starts the role that takes orders. */
 export async function startApi(context: OrderIntakeApiContext): Promise<Running> {
@@ -48,6 +52,6 @@ function addRoutes({ settings, stations, surfaces, faults }: OrderIntakeApiConte
     newId: v7,
     faults,
   })
-  addPlaceRoute(app, place)
+  addPlaceRoute(app, { place, admit: admission({ limit: mostInFlight }).onRequest })
   addReadRoutes(app, station.database)
 }
