@@ -1,9 +1,9 @@
 import type { Database } from '@headrace/database'
 import { heldSince } from '@headrace/log'
-import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { type OnBackgroundError, type Running, startSweep } from '@headrace/runtime'
 import { sweepResults } from './store/results.ts'
 
-/** Pause in ms between two looks; a full batch is followed by the next one at once. */
+/** Pause in ms between two looks. */
 const everyMs = 10_000
 const batchSize = 5_000
 
@@ -12,12 +12,6 @@ const batchSize = 5_000
  * somebody has not passed. A message whose result went first would read as accepted, and its id be processed again.
  */
 export function startResultSweep(database: Database, onError: OnBackgroundError): Running {
-  return startLoop({
-    name: 'result sweep',
-    async run(signal) {
-      const swept = await sweepResults(database, await heldSince(database), batchSize)
-      if (swept < batchSize) await sleep(everyMs, signal)
-    },
-    onError,
-  })
+  const sweep = async () => sweepResults(database, await heldSince(database), batchSize)
+  return startSweep({ name: 'result sweep', sweep, batchSize, everyMs, onError })
 }

@@ -62,14 +62,15 @@ async function committed(database: Queryable, id: string): Promise<boolean> {
   return rows[0]?.settled === false
 }
 
-/** Deletes markers older than an hour, a bounded number at a time; returns how many. */
-export async function sweepMarkers(database: Queryable): Promise<number> {
+/** Deletes markers older than an hour, at most `limit`; returns how many. */
+export async function sweepMarkers(database: Queryable, limit: number): Promise<number> {
   const { rowCount } = await database.query({
     name: 'marker.sweep',
     // A plan made while there are few would read all of them later.
     replan: true,
     text: `delete from headrace.commit_marker where id = any(array(
-             select id from headrace.commit_marker where at < now() - interval '1 hour' order by at limit 10000))`,
+             select id from headrace.commit_marker where at < now() - interval '1 hour' order by at limit $1))`,
+    values: [limit],
   })
   return rowCount
 }

@@ -1,5 +1,5 @@
 import { type Database, isInfrastructureError, type Rows, type Statement, sqlState } from '@headrace/database'
-import { messageOf, type OnBackgroundError, PlatformError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { messageOf, type OnBackgroundError, PlatformError, type Running, startSweep } from '@headrace/runtime'
 import { type Counter, type KeyValue, requireKey, requireTtl, requireValue } from './keyvalue.ts'
 
 /** What this driver needs of a database: statements that commit by themselves, so that `now()` is the present. */
@@ -64,14 +64,8 @@ const sweepBatchRows = 1_000
 /** Removes expired rows now and then. Any number of processes may sweep side by side. */
 export function startKeyValueSweep(database: KeyValueDatabase, options: KeyValueSweepOptions): Running {
   const { everyMs, onError } = { ...sweepDefaults, ...options }
-  return startLoop({
-    name: 'keyvalue sweep',
-    onError,
-    async run(signal) {
-      const swept = await sweepKeyValue(database)
-      if (swept < sweepBatchRows) await sleep(everyMs, signal)
-    },
-  })
+  const sweep = () => sweepKeyValue(database)
+  return startSweep({ name: 'keyvalue sweep', sweep, batchSize: sweepBatchRows, everyMs, onError })
 }
 
 /** Deletes expired rows, at most `limit` (default 1 000); returns how many. */

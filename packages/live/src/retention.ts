@@ -1,5 +1,5 @@
 import type { Queryable } from '@headrace/database'
-import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { type OnBackgroundError, type Running, startSweep } from '@headrace/runtime'
 
 export interface LiveRetentionOptions {
   /** Events are kept so long, in ms. */
@@ -14,14 +14,9 @@ const batchEvents = 1_000
 
 /** Removes old events now and then. Any number of processes may do so side by side. */
 export function startLiveRetention(database: Queryable, options: LiveRetentionOptions): Running {
-  return startLoop({
-    name: 'live retention',
-    onError: options.onError,
-    async run(signal) {
-      const removed = await removeOldEvents(database, options.retentionMs)
-      if (removed < batchEvents) await sleep(options.everyMs, signal)
-    },
-  })
+  const { retentionMs, everyMs, onError } = options
+  const sweep = () => removeOldEvents(database, retentionMs)
+  return startSweep({ name: 'live retention', sweep, batchSize: batchEvents, everyMs, onError })
 }
 
 /** Deletes events older than `retentionMs`, the oldest first, at most `limit` (default 1 000); returns how many. */

@@ -65,6 +65,25 @@ export function startLoop(options: LoopOptions): Running {
   return { stop, [Symbol.asyncDispose]: stop }
 }
 
+export interface SweepOptions extends Pick<LoopOptions, 'name' | 'onError'> {
+  /** Deletes what is past its time, at most `batchSize`; resolves with how many that were. */
+  sweep(): Promise<number>
+  readonly batchSize: number
+  /** Pause in ms between two looks. */
+  readonly everyMs: number
+}
+
+/** Sweeps now and then until stopped: after a full batch the next one comes at once, after any other a pause. */
+export function startSweep({ name, sweep, batchSize, everyMs, onError }: SweepOptions): Running {
+  return startLoop({
+    name,
+    async run(signal) {
+      if ((await sweep()) < batchSize) await sleep(everyMs, signal)
+    },
+    onError,
+  })
+}
+
 async function passes(options: LoopOptions, signal: AbortSignal): Promise<void> {
   let failures = 0
   while (!signal.aborted) {

@@ -1,5 +1,5 @@
 import type { Queryable } from '@headrace/database'
-import { type OnBackgroundError, type Running, sleep, startLoop } from '@headrace/runtime'
+import { type OnBackgroundError, type Running, startSweep } from '@headrace/runtime'
 import { sweepEvents } from '../store/events.ts'
 
 export interface EventSweepNeeds {
@@ -9,17 +9,11 @@ export interface EventSweepNeeds {
   readonly batchSize?: number
 }
 
-/** Pause in ms between two looks; a full batch is followed by the next one at once. */
+/** Pause in ms between two looks. */
 const everyMs = 60_000
 
 /** Deletes the events of which nobody asks any more, in bounded batches, as fast as they come. */
 export function startEventSweep({ database, onError, batchSize = 10_000 }: EventSweepNeeds): Running {
-  return startLoop({
-    name: 'order-intake sweep',
-    onError,
-    async run(signal) {
-      const swept = await sweepEvents(database, batchSize)
-      if (swept < batchSize) await sleep(everyMs, signal)
-    },
-  })
+  const sweep = () => sweepEvents(database, batchSize)
+  return startSweep({ name: 'order-intake sweep', sweep, batchSize, everyMs, onError })
 }
