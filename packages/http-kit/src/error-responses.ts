@@ -1,4 +1,4 @@
-import type { Logger, PlatformError } from '@headrace/runtime'
+import { atMostEvery, type Logger, type PlatformError } from '@headrace/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { asPlatformError } from './as-platform-error.ts'
 import { problemContentType, problemHeaders, problemOf } from './problem.ts'
@@ -10,7 +10,7 @@ export type ErrorResponder = (error: unknown, request: FastifyRequest, reply: Fa
  * crowds when something is away, one line a second and code.
  */
 export function errorResponder(logger: Logger): ErrorResponder {
-  const shouldLog = oncePerSecond()
+  const shouldLog = atMostEvery(1_000)
   return (thrown, request, reply) => {
     const error = asPlatformError(thrown)
     const { status } = error.definition
@@ -29,14 +29,4 @@ function logFault(logger: Logger, error: PlatformError, request: FastifyRequest)
   const facts = { requestId: request.id, method: request.method, route: request.routeOptions.url ?? '', error }
   if (error.definition.status === 503) logger.warn(`answered ${error.code.toLowerCase()}`, facts)
   else logger.error('a request failed', facts)
-}
-
-function oncePerSecond(): (name: string) => boolean {
-  const lastAt = new Map<string, number>()
-  return (name) => {
-    const now = performance.now()
-    const isDue = now - (lastAt.get(name) ?? -Infinity) >= 1000
-    if (isDue) lastAt.set(name, now)
-    return isDue
-  }
 }

@@ -73,3 +73,14 @@ export class Bell {
     })
   }
 }
+
+/** Tells, for each name by itself, whether `everyMs` have passed since it last said so: for what would be told in crowds. */
+export function atMostEvery(everyMs: number): (name: string) => boolean {
+  const lastAt = new Map<string, number>()
+  return (name) => {
+    const now = performance.now()
+    const isDue = now - (lastAt.get(name) ?? Number.NEGATIVE_INFINITY) >= everyMs
+    if (isDue) lastAt.set(name, now)
+    return isDue
+  }
+}
