@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { admission, keyedRequests } from '@headrace/http-kit'
+import { keyedRequests, withAdmission } from '@headrace/http-kit'
 import { startLive } from '@headrace/live'
 import type { LogTransaction } from '@headrace/log'
 import { type Accounts, remoteAccounts } from '@headrace/payments/contract'
@@ -40,14 +40,12 @@ export async function startOrdersApi(context: OrdersContext): Promise<Running> {
 }
 
 function addRoutes(needs: RouteNeeds): void {
-  void needs.app.register((app, _options, done) => {
-    app.addHook('onRequest', admission({ limit: mostInFlight }).onRequest)
+  withAdmission(needs.app, { limit: mostInFlight }, (app) => {
     const admitted = { ...needs, app }
     addPlaceRoute(admitted)
     addCancelRoute(admitted)
     addOrderRoute(admitted)
     addListRoute(admitted)
-    done()
   })
   addStreamRoute(needs)
   addReferenceRoutes(needs.app)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { admission, keyedRequests } from '@headrace/http-kit'
+import { keyedRequests, withAdmission } from '@headrace/http-kit'
 import type { LogTransaction } from '@headrace/log'
 import type { Running } from '@headrace/runtime'
 import { accountsHere } from './accounts-here.ts'
@@ -35,15 +35,13 @@ export async function startPaymentsApi(context: PaymentsContext): Promise<Runnin
 }
 
 function addRoutes(needs: RouteNeeds): void {
-  void needs.app.register((app, _options, done) => {
-    app.addHook('onRequest', admission({ limit: mostInFlight }).onRequest)
+  withAdmission(needs.app, { limit: mostInFlight }, (app) => {
     const admitted = { ...needs, app }
     addAccountRoute(admitted)
     addAccountViewRoute(admitted)
     addTopUpRoute(admitted)
     addEntriesRoute(admitted)
     addPaymentRoute(admitted)
-    done()
   })
   addReferenceRoutes(needs.app)
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { PlatformError } from '@headrace/runtime'
 import type { onRequestHookHandler } from 'fastify'
+import type { App } from './app.ts'
 
 export interface AdmissionOptions {
   /** Most requests in flight at a time, over all routes that share the admission. */
@@ -49,6 +50,15 @@ export function admission(options: AdmissionOptions): Admission {
       done()
     },
   }
+}
+
+/** Adds routes that share an admission, which is asked first. */
+export function withAdmission(app: App, options: AdmissionOptions, add: (scope: App) => void): void {
+  void app.register((scope, _options, done) => {
+    scope.addHook('onRequest', admission(options).onRequest)
+    add(scope)
+    done()
+  })
 }
 
 // An answer that waits behind another on its connection never says 'close' when the connection dies: what a socket

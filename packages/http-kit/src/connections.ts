@@ -16,7 +16,8 @@ export interface Connections {
   readonly open: number
   /**
    * Runs `close`, which stops accepting, and lets the requests that run be answered: idle connections are closed, the
-   * others with their answer, streams at once, and requests that do not come whole soon are not waited for. Rejects with `STOP_TIMEOUT` after cutting off what is left at the deadline.
+   * others with their answer, streams at once, and requests that do not come whole soon are not waited for. Rejects with
+   * `STOP_TIMEOUT` after cutting off what is left at the deadline.
    */
   drain(close: () => Promise<unknown>, deadlineMs: number): Promise<void>
 }

@@ -1,5 +1,5 @@
 export { type Access, type Guard, isLoopback } from './access.ts'
-export { type Admission, type AdmissionOptions, admission } from './admission.ts'
+export { type Admission, type AdmissionOptions, admission, withAdmission } from './admission.ts'
 export type { App, Reply, Request } from './app.ts'
 export type { HttpLimits } from './bare-app.ts'
 export type { Callers } from './callers.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { admission } from '../src/index.ts'
+import { admission, withAdmission } from '../src/index.ts'
 import { post, rawSocket } from './raw-socket.ts'
 import { echoServer } from './test-server.ts'
 import { until } from './until.ts'
@@ -19,6 +19,28 @@ async function gatedServer(limit: number, isFull?: () => boolean) {
 }
 
 describe('admission', () => {
+  it('is shared by the routes that are added with it, and asked of no other', async () => {
+    await using server = await echoServer()
+    const release = Promise.withResolvers<void>()
+    let inFlight = 0
+    withAdmission(server.app, { limit: 2 }, (scope) => {
+      for (const path of ['/one', '/other']) {
+        scope.get(path, { config: { access: 'public' } }, async () => {
+          inFlight += 1
+          await release.promise
+          return {}
+        })
+      }
+    })
+    server.app.get('/apart', { config: { access: 'public' } }, async () => ({}))
+    const waiting = ['/one', '/other'].map((path) => server.app.inject(path))
+    await until(() => inFlight === 2, 'two in flight')
+    const statusOf = async (path: string) => (await server.app.inject(path)).statusCode
+    assert.deepEqual([await statusOf('/one'), await statusOf('/other'), await statusOf('/apart')], [503, 503, 200])
+    release.resolve()
+    for (const answer of await Promise.all(waiting)) assert.equal(answer.statusCode, 200)
+  })
+
   it('refuses with queue_full before the body is read, and takes again when one is done', async () => {
     const { server, gate, port, release } = await gatedServer(2)
     await using _ = server

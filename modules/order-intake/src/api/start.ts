@@ -1,4 +1,4 @@
-import { admission } from '@headrace/http-kit'
+import { withAdmission } from '@headrace/http-kit'
 import type { Running } from '@headrace/runtime'
 import { v7 } from 'uuid'
 import type { OrderIntakeApiContext } from '../context.ts'
@@ -52,6 +52,6 @@ function addRoutes({ settings, stations, surfaces, faults }: OrderIntakeApiConte
     newId: v7,
     faults,
   })
-  addPlaceRoute(app, { place, admit: admission({ limit: mostInFlight }).onRequest })
+  withAdmission(app, { limit: mostInFlight }, (scope) => addPlaceRoute(scope, place))
   addReadRoutes(app, station.database)
 }

@@ -1,4 +1,4 @@
-import { type Admission, type App, invalidRequest, parseJsonBody, type StoredResponse } from '@headrace/http-kit'
+import { type App, invalidRequest, parseJsonBody, type StoredResponse } from '@headrace/http-kit'
 import { childTrace, formatTraceparent, messageOf, parseTraceparent } from '@headrace/runtime'
 import type { Placement } from '../api/place-orders.ts'
 import type { OrderRequest } from '../domain/accepted-order.ts'
@@ -6,36 +6,27 @@ import { type OrderBody, type OrderIntent, readOrderBody } from '../domain/order
 import { placeSchema } from '../http-shapes.ts'
 import { type GuardedRequest, requiredUser } from './acting.ts'
 
-export interface PlaceRouteNeeds {
-  readonly place: (placement: Placement) => Promise<StoredResponse>
-  readonly admit: Admission['onRequest']
-}
-
 /** Adds `POST /orders`. */
-export function addPlaceRoute(app: App, { place, admit }: PlaceRouteNeeds): void {
-  app.post(
-    '/orders',
-    { config: { access: 'person' }, schema: placeSchema, onRequest: admit },
-    async (request, reply) => {
-      // The schema has checked its types; what a record's values are is not its business.
-      const body = request.body as OrderBody
-      const userId = requiredUser(request, body.user_id)
-      const intent = readOrderBody(body, parsePayload)
-      if (intent.kind === 'malformed') throw invalidRequest(intent.reason)
-      const isAsync = prefersAsync(request)
-      const { status, body: answer } = await place({
-        request: (newOrderId) => requestOf(intent, userId, newOrderId),
-        trace: continuedTrace(request.headers['traceparent']),
-        wait: request.query.wait !== false && !isAsync,
-        key: { header: request.headers['idempotency-key'], caller: userId, body: request.body },
-      })
-      // Made by ourselves, so it has the shape of an answer.
-      const { order_id: orderId } = answer as { readonly order_id: string }
-      if (status === 202) reply.header('location', `/orders/${orderId}`)
-      if (isAsync) reply.header('preference-applied', 'respond-async')
-      return reply.code(status as 200).send(answer as { order_id: string; status: never })
-    },
-  )
+export function addPlaceRoute(app: App, place: (placement: Placement) => Promise<StoredResponse>): void {
+  app.post('/orders', { config: { access: 'person' }, schema: placeSchema }, async (request, reply) => {
+    // The schema has checked its types; what a record's values are is not its business.
+    const body = request.body as OrderBody
+    const userId = requiredUser(request, body.user_id)
+    const intent = readOrderBody(body, parsePayload)
+    if (intent.kind === 'malformed') throw invalidRequest(intent.reason)
+    const isAsync = prefersAsync(request)
+    const { status, body: answer } = await place({
+      request: (newOrderId) => requestOf(intent, userId, newOrderId),
+      trace: continuedTrace(request.headers['traceparent']),
+      wait: request.query.wait !== false && !isAsync,
+      key: { header: request.headers['idempotency-key'], caller: userId, body: request.body },
+    })
+    // Made by ourselves, so it has the shape of an answer.
+    const { order_id: orderId } = answer as { readonly order_id: string }
+    if (status === 202) reply.header('location', `/orders/${orderId}`)
+    if (isAsync) reply.header('preference-applied', 'respond-async')
+    return reply.code(status as 200).send(answer as { order_id: string; status: never })
+  })
 }
 
 function requestOf(

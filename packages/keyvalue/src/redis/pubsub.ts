@@ -28,8 +28,8 @@ function prefixOf({ db = 0 }: RedisAddress): string {
 const lookMs = 5_000
 
 /**
- * Pub/sub between all processes on a database of a Redis server. This process's own subscriptions are served directly, without the
- * round trip, also while the server is away. Payloads have at most 1 MiB.
+ * Pub/sub between all processes on a database of a Redis server. This process's own subscriptions are served directly,
+ * without the round trip, also while the server is away. Payloads have at most 1 MiB.
  */
 export function redisPubSub(options: RedisPubSubOptions): RedisPubSub {
   const { onListenerError = (error) => options.onError(error, 'pubsub listener') } = options
