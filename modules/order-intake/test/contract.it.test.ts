@@ -143,6 +143,7 @@ describe('order intake', { timeout: 240_000 }, () => {
     [{ user_id, order_id: 7, payload: {} }, /order_id/],
     [{ user_id, status: 'new', payload: {} }, /status/],
     [{ user_id, status: 'deleted' }, /order_id is missing/],
+    [{ user_id, payload: {}, status: 'gone' }, /status must be "deleted", got "gone"/],
     [{ user_id }, /payload_json is missing/],
     [{ user_id, payload: {}, payload_json: {} }, /both/],
     [{ user_id, payload_json: '{' }, /payload_json/],

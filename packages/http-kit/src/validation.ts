@@ -58,6 +58,7 @@ function missingField({ keyword, params }: SchemaMismatch): string | undefined {
 }
 
 function requirement({ keyword, params, message }: SchemaMismatch): string {
+  if (keyword === 'const' && 'allowedValue' in params) return `must be ${shownValue(params.allowedValue)}`
   const values = keyword === 'enum' && 'allowedValues' in params ? params.allowedValues : undefined
   return Array.isArray(values) ? `must be one of ${values.map(shownValue).join(', ')}` : message
 }
