@@ -8,7 +8,6 @@ import {
   type FaultPoints,
   type Logger,
   type Metrics,
-  messageOf,
   noFaults,
   type OnBackgroundError,
   type PlatformError,
@@ -18,6 +17,7 @@ import {
   startModules,
 } from '@headrace/runtime'
 import type { Station } from '@headrace/station'
+import { backgroundReports } from './background-reports.ts'
 import { carrierHealth } from './carrier-health.ts'
 import { type Selection, selection } from './catalogue.ts'
 import { version } from './cli/version.ts'
@@ -92,8 +92,7 @@ export interface ProcessNeeds {
 
 function processNeeds(options: PlatformOptions, settings: PlatformSettings, chosen: Selection): ProcessNeeds {
   const logger = options.logger ?? ownLogger(settings)
-  const onError: OnBackgroundError = (error, name) =>
-    logger.warn(`${name} failed and is tried again: ${messageOf(error)}`, { error })
+  const onError = backgroundReports(logger)
   return {
     settings,
     selection: chosen,
